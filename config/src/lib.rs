@@ -1,0 +1,1 @@
+//! PURE. What a user may write and what it means.
