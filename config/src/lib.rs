@@ -1,1 +1,39 @@
 //! PURE. What a user may write and what it means.
+//!
+//! [`Config::parse`] is the only door in: it returns a configuration that fits together, or every problem it found,
+//! each with its path. [`Publication`] is what a proxy is told: that configuration with the shares in force. The policy
+//! part ([`policy::Policy`]) is the same in the file, in a `Rollout` object and in annotations.
+//!
+//! No clock, no I/O, no randomness, no async.
+
+mod address;
+mod config;
+mod document;
+mod identity;
+pub mod limits;
+mod listener;
+mod name;
+pub mod policy;
+mod problem;
+mod publication;
+mod route;
+mod service;
+mod share;
+mod span;
+mod text;
+mod timeouts;
+mod visitor;
+
+pub use address::Address;
+pub use config::{AccessLog, Config};
+pub use identity::RolloutId;
+pub use listener::{Admin, Listener};
+pub use name::Name;
+pub use problem::{Malformed, Problem, Problems};
+pub use publication::{Arm, Key, Publication, Split};
+pub use route::{Host, Path, PathMatch, Route};
+pub use service::{Service, Version};
+pub use share::Share;
+pub use span::Span;
+pub use timeouts::Timeouts;
+pub use visitor::{HeaderName, Identity, Visitor};

@@ -1,0 +1,186 @@
+//! Reads a document into a type and reports *every* value that does not fit, each by its path, not only the first.
+//!
+//! serde stops at the first fault. So the faulty value is recorded, taken out of the document, and the rest is read
+//! again, until it fits or nothing is left to take out.
+
+use std::fmt::Write as _;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+use crate::limits;
+use crate::problem::Problems;
+
+/// The parts of a document that could be read, and what was wrong with the others.
+pub(crate) struct Reading<T> {
+    /// The document without its faulty parts; `None` where too little is left to make one.
+    pub(crate) value: Option<T>,
+    /// The faults.
+    pub(crate) problems: Problems,
+}
+
+/// Reads YAML (of which JSON is a part).
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Reading<T> {
+    let mut problems = Problems::default();
+    if text.len() > limits::CONFIG_BYTES_MAX {
+        let allowed = format!("at most {} bytes", limits::CONFIG_BYTES_MAX);
+        problems.add("", format!("{} bytes long", text.len()), allowed);
+        return Reading { value: None, problems };
+    }
+    let mut document: Value = match serde_saphyr::from_str(text) {
+        Ok(document) => document,
+        Err(error) => {
+            let error = error.to_string();
+            let first = error.lines().next().unwrap_or_default();
+            problems.add("", first, "one YAML document");
+            return Reading { value: None, problems };
+        }
+    };
+    if !document.is_object() {
+        problems.add("", "not a mapping", "a mapping with listeners, routes and services");
+        return Reading { value: None, problems };
+    }
+    let mut taken = Taken::default();
+    while problems.len() < limits::PROBLEMS_MAX {
+        match serde_path_to_error::deserialize(&document) {
+            Ok(value) => return Reading { value: Some(value), problems },
+            Err(error) => {
+                let fault = Fault::of(&error);
+                let place = fault.place(&taken);
+                // What misses a part that was taken out is a consequence, not a fault of its own.
+                if !problems.iter().any(|known| is_within(&known.path, &place)) {
+                    problems.add(place, fault.wrong, fault.allowed);
+                }
+                if !take_out(&mut document, &fault.steps, &mut taken) {
+                    break;
+                }
+            }
+        }
+    }
+    Reading { value: None, problems }
+}
+
+/// A step from a value to one inside it.
+enum Step {
+    Index(usize),
+    Key(String),
+}
+
+struct Fault {
+    /// From the document to the value that must go.
+    steps: Vec<Step>,
+    /// A field that is missing in that value.
+    missing: Option<String>,
+    wrong: String,
+    allowed: String,
+}
+
+impl Fault {
+    fn of(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let mut steps = steps(error.path());
+        let message = error.inner().to_string();
+        if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+            let wrong = "missing".to_owned();
+            return Self { steps, missing: Some(field.to_owned()), wrong, allowed: "this field must be given".into() };
+        }
+        // serde and our own newtypes both say "wrong, expected allowed".
+        let (wrong, allowed) = message.split_once(", expected ").unwrap_or((&message, "a value of another form"));
+        let unknown = wrong.strip_prefix("unknown field `").and_then(|rest| rest.strip_suffix('`'));
+        if let Some(field) = unknown
+            && !matches!(steps.last(), Some(Step::Key(key)) if key == field)
+        {
+            steps.push(Step::Key(field.to_owned()));
+        }
+        Self { steps, missing: None, wrong: wrong.to_owned(), allowed: allowed.to_owned() }
+    }
+
+    fn place(&self, taken: &Taken) -> String {
+        let mut place = written(&self.steps, taken);
+        if let Some(field) = &self.missing {
+            push_key(&mut place, field);
+        }
+        place
+    }
+}
+
+/// List elements that were taken out, as (list, index in the user's document), so that the indices of later problems
+/// are those the user sees.
+#[derive(Default)]
+struct Taken(Vec<(String, usize)>);
+
+impl Taken {
+    /// The index in the user's document of what is now at `index`.
+    fn original(&self, list: &str, index: usize) -> usize {
+        let mut gone: Vec<_> = self.0.iter().filter(|(of, _)| of == list).map(|(_, i)| *i).collect();
+        gone.sort_unstable();
+        gone.iter().fold(index, |index, gone| if *gone <= index { index + 1 } else { index })
+    }
+}
+
+/// A path as the user would write it.
+fn written(steps: &[Step], taken: &Taken) -> String {
+    let mut place = String::new();
+    for step in steps {
+        match step {
+            Step::Index(index) => {
+                let index = taken.original(&place, *index);
+                let _ = write!(place, "[{index}]");
+            }
+            Step::Key(key) => push_key(&mut place, key),
+        }
+    }
+    place
+}
+
+/// Whether `path` is `outer` or lies inside it.
+fn is_within(path: &str, outer: &str) -> bool {
+    let rest = path.strip_prefix(outer);
+    rest.is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+fn push_key(place: &mut String, key: &str) {
+    if !place.is_empty() {
+        place.push('.');
+    }
+    place.push_str(key);
+}
+
+fn steps(path: &Path) -> Vec<Step> {
+    let step = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(Step::Index(*index)),
+        Segment::Map { key } => Some(Step::Key(key.clone())),
+        Segment::Enum { variant } => Some(Step::Key(variant.clone())),
+        Segment::Unknown => None,
+    };
+    path.iter().filter_map(step).collect()
+}
+
+/// Removes the value at the end of `steps`, or the innermost one around it that exists. False when that is the whole
+/// document.
+fn take_out(document: &mut Value, steps: &[Step], taken: &mut Taken) -> bool {
+    let Some((last, parents)) = steps.split_last() else { return false };
+    let mut parent = &mut *document;
+    for step in parents {
+        let next = match step {
+            Step::Index(index) => parent.get_mut(*index),
+            Step::Key(key) => parent.get_mut(key.as_str()),
+        };
+        match next {
+            Some(next) => parent = next,
+            None => return take_out(document, parents, taken),
+        }
+    }
+    let removed = match (last, parent) {
+        (Step::Index(index), Value::Array(items)) if *index < items.len() => {
+            items.remove(*index);
+            let list = written(parents, taken);
+            let index = taken.original(&list, *index);
+            taken.0.push((list, index));
+            true
+        }
+        (Step::Key(key), Value::Object(fields)) => fields.remove(key).is_some(),
+        _ => false,
+    };
+    removed || take_out(document, parents, taken)
+}

@@ -1,0 +1,89 @@
+//! Every limit of the product in one place, each with its unit and its reason. `docs/limits.md` repeats this table; a
+//! test compares the two.
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problems;
+
+/// Bytes of a configuration file: ten thousand routes fit; a mistaken path to a log file does not.
+pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Problems reported for one document; past that the reader has stopped reading too.
+pub const PROBLEMS_MAX: usize = 100;
+/// Routes in a file.
+pub const ROUTES_MAX: usize = 10_000;
+/// Versions of one service: the analysis compares two, a split rarely needs more than a handful.
+pub const VERSIONS_MAX: usize = 16;
+/// Endpoints of one version, resolved addresses of DNS names included.
+pub const ENDPOINTS_PER_VERSION_MAX: usize = 1_024;
+/// Steps of a rollout.
+pub const STEPS_MAX: usize = 50;
+/// Bytes of a request head (start line and fields). More is answered 431.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Fields in a head. More is answered 431.
+pub const HEADERS_MAX: usize = 100;
+/// Bytes of a request target. More is answered 414.
+pub const URI_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a response head. More is answered 502.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Concurrent HTTP/2 streams of one connection.
+pub const H2_STREAMS_MAX: u32 = 100;
+/// HTTP/2 receive window of a stream, in bytes: one stream's share of memory while its reader is slow.
+pub const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// HTTP/2 receive window of a connection, in bytes.
+pub const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Idle connections kept to one endpoint by one worker.
+pub const IDLE_PER_ENDPOINT_MAX: usize = 128;
+/// Times one request may be sent: the first and one more.
+pub const ATTEMPTS_MAX: usize = 2;
+/// Failures in a row after which an endpoint is ejected.
+pub const EJECT_AFTER_FAILURES: u32 = 5;
+/// Seconds of a first ejection; each further one in a row adds as much, up to ten times.
+pub const EJECT_SECONDS: u32 = 10;
+/// Largest part of a version's endpoints that may be ejected at once, in percent: better a bad endpoint than none.
+pub const EJECT_PERCENT_MAX: usize = 50;
+/// Epochs of a service that keep their own counters; older ones are folded into `retired`.
+pub const EPOCHS_MAX: usize = 32;
+/// Visitors of all services that are remembered one by one; past that they are thinned by half.
+pub const VISITORS_MAX: usize = 1_048_576;
+/// Evidence events of one worker that may wait for the thread that counts visitors. A full queue drops and counts.
+pub const EVENT_QUEUE_MAX: usize = 65_536;
+/// Visitors each worker remembers so as not to ask twice.
+pub const VISITOR_CACHE_MAX: usize = 16_384;
+/// Bytes of a `/metrics` answer that a scrape accepts.
+pub const SCRAPE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Seconds a scrape may take.
+pub const SCRAPE_TIMEOUT_SECONDS: u32 = 5;
+/// Decisions of a service kept for `explain`; older ones are dropped, the count goes on.
+pub const DECISIONS_MAX: usize = 1_000;
+/// Intervals of evidence kept for the report of one rollout; past that neighbours of one epoch are merged.
+pub const INTERVALS_MAX: usize = 4_096;
+/// Bytes of a command sent over the Unix socket.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+
+/// The limits a user may set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Client connections of the whole process. Past that a new one is closed at once. Default 20000.
+    pub connections: u32,
+    /// Requests in flight in the whole process. Past that a request is answered 503 with `Retry-After`. Default 10000.
+    pub requests_in_flight: u32,
+    /// Bytes of a request body; 0: no limit. More is answered 413. Default 0.
+    pub request_body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 20_000, requests_in_flight: 10_000, request_body_bytes: 0 }
+    }
+}
+
+impl Limits {
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        for (name, value) in [("connections", self.connections), ("requestsInFlight", self.requests_in_flight)] {
+            if value == 0 {
+                problems.add(format!("limits.{name}"), "0 would refuse everything", "1 or more");
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A service: its versions, which of them is stable, which is being tried, and whom it counts as one visitor.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::limits;
+use crate::name::Name;
+use crate::policy::Policy;
+use crate::problem::Problems;
+use crate::share::Share;
+use crate::visitor::Visitor;
+
+/// One service with one or more versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Service {
+    /// The version that takes whatever no other version's share takes. May be left out with a single version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable: Option<Name>,
+    /// The version that `rollout` tries against stable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Name>,
+    /// The versions by name.
+    pub versions: BTreeMap<Name, Version>,
+    /// How the canary is rolled out; absent: shares stay as the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Policy>,
+    /// Who counts as one visitor.
+    #[serde(default)]
+    pub visitor: Visitor,
+}
+
+/// One version of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Version {
+    /// Where it runs.
+    pub endpoints: Vec<Address>,
+    /// Its share of the visitors while no rollout moves it. Default 0%.
+    #[serde(default)]
+    pub share: Share,
+    /// What is deployed, for example an image digest. A new revision under the same name is a new rollout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl Service {
+    /// The name of the stable version: the one named so, or the only one.
+    pub fn stable_name(&self) -> Option<&Name> {
+        self.stable.as_ref().or_else(|| self.versions.keys().next().filter(|_| self.versions.len() == 1))
+    }
+
+    /// The known version names, for messages.
+    fn known(&self) -> String {
+        self.versions.keys().map(Name::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Checks the names and shares of the service against each other.
+    pub(crate) fn check(&self, path: &str, problems: &mut Problems) {
+        let count = self.versions.len();
+        if !(1..=limits::VERSIONS_MAX).contains(&count) {
+            let allowed = format!("1 to {} versions", limits::VERSIONS_MAX);
+            problems.add(format!("{path}.versions"), format!("{count} versions"), allowed);
+            return;
+        }
+        if self.stable.is_none() && count > 1 {
+            problems.add(format!("{path}.stable"), "missing, with more than one version", self.known());
+        }
+        for (field, name) in [("stable", &self.stable), ("canary", &self.canary)] {
+            if let Some(name) = name.as_ref().filter(|name| !self.versions.contains_key(name)) {
+                problems.add(
+                    format!("{path}.{field}"),
+                    format!("\"{name}\" is not a version of this service"),
+                    self.known(),
+                );
+            }
+        }
+        if self.canary.is_some() && self.canary == self.stable {
+            problems.add(format!("{path}.canary"), "the same version as stable", "another version, or no canary");
+        }
+        if self.canary.is_some() && self.rollout.is_none() {
+            let allowed = "a rollout beside it (rollout: {strategy: canary}), or a fixed versions.NAME.share instead";
+            problems.add(format!("{path}.canary"), "named, but nothing rolls it out", allowed);
+        }
+        self.check_versions(path, problems);
+        if let Some(rollout) = &self.rollout {
+            rollout.check(&format!("{path}.rollout"), problems);
+        }
+    }
+
+    fn check_versions(&self, path: &str, problems: &mut Problems) {
+        let stable = self.stable_name();
+        let mut others = 0u32;
+        for (name, version) in &self.versions {
+            let at = format!("{path}.versions.{name}");
+            let endpoints = version.endpoints.len();
+            if !(1..=limits::ENDPOINTS_PER_VERSION_MAX).contains(&endpoints) {
+                let allowed = format!("1 to {} addresses", limits::ENDPOINTS_PER_VERSION_MAX);
+                problems.add(format!("{at}.endpoints"), format!("{endpoints} addresses"), allowed);
+            }
+            for (role, holder) in [("stable", stable), ("canary", self.canary.as_ref())] {
+                // The override header names a version or a role; one word must not mean two versions.
+                if name.as_str() == role && holder != Some(name) {
+                    problems.add(
+                        at.clone(),
+                        format!("a version called \"{role}\" that is not the {role}"),
+                        "another name",
+                    );
+                }
+            }
+            if Some(name) == stable && version.share != Share::ZERO {
+                problems.add(
+                    format!("{at}.share"),
+                    "a share for the stable version",
+                    "none: stable takes what is left",
+                );
+            } else {
+                others += version.share.ppm();
+            }
+        }
+        if Share::from_ppm(others).is_none() {
+            let wrong = "the shares of this service add up to more than 100%";
+            problems.add(format!("{path}.versions"), wrong, "at most 100% together");
+        }
+    }
+}
