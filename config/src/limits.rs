@@ -45,8 +45,9 @@ pub const EJECT_PERCENT_MAX: usize = 50;
 pub const EPOCHS_MAX: usize = 32;
 /// Visitors of all services that are remembered one by one; past that they are thinned by half.
 pub const VISITORS_MAX: usize = 1_048_576;
-/// Evidence events of one worker that may wait for the thread that counts visitors. A full queue drops and counts.
-pub const EVENT_QUEUE_MAX: usize = 65_536;
+/// Evidence events of one worker that may wait for the thread that counts visitors, which looks every 10 ms: eight times
+/// what a core can produce meanwhile. A full queue drops events and counts the drops.
+pub const EVENT_QUEUE_MAX: usize = 8_192;
 /// Visitors each worker remembers so as not to ask twice.
 pub const VISITOR_CACHE_MAX: usize = 16_384;
 /// Bytes of a `/metrics` answer that a scrape accepts.

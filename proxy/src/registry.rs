@@ -1,0 +1,241 @@
+//! The counters of every service, version and epoch: where workers' shards are found again to be summed, and where the
+//! evidence counted per visitor lives.
+//!
+//! Its lock is taken by the thread that counts visitors, by a scrape and when shares change; never by a worker.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tidegate_config::{Name, limits};
+
+use crate::histogram::BUCKETS;
+use crate::shard::{Requests, Shards};
+
+/// Evidence of one version in one epoch, each visitor counted at most once for each number.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Visitors first seen by the rollout here.
+    pub visitors: u64,
+    /// Visitors who met this version for the first time.
+    pub exposed: u64,
+    /// Visitors whose first failure in the rollout was here.
+    pub failed: u64,
+    /// Visitors first seen here who converted, by the epoch in which they did.
+    pub converted: BTreeMap<u64, u64>,
+    /// Latency buckets of each visitor's first request.
+    pub first_latency: [u64; BUCKETS],
+    /// Sum of those latencies in seconds.
+    pub first_seconds: f64,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        let first_latency = [0; BUCKETS];
+        Self { visitors: 0, exposed: 0, failed: 0, converted: BTreeMap::new(), first_latency, first_seconds: 0.0 }
+    }
+}
+
+/// Request counters: written to by workers, or final.
+#[derive(Debug, Clone)]
+enum Counters {
+    Live(Arc<Shards>),
+    Frozen(Box<Requests>),
+}
+
+/// One version in one epoch.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The version.
+    pub version: Name,
+    counters: Counters,
+    /// What is counted per visitor.
+    pub evidence: Evidence,
+}
+
+impl Cell {
+    /// The request counters.
+    pub fn requests(&self) -> Requests {
+        match &self.counters {
+            Counters::Live(shards) => shards.sum(),
+            Counters::Frozen(sum) => (**sum).clone(),
+        }
+    }
+
+    /// Turns live counters into numbers once no request can write to them any more.
+    fn freeze(&mut self) {
+        if let Counters::Live(shards) = &self.counters
+            && Arc::strong_count(shards) == 1
+        {
+            let requests = Requests { latency: [0; BUCKETS], ..shards.sum() };
+            self.counters = Counters::Frozen(Box::new(requests));
+        }
+    }
+}
+
+/// One epoch of a service.
+#[derive(Debug, Clone)]
+pub struct Epoch {
+    /// Its number.
+    pub number: u64,
+    /// Its versions, in the order of the split's arms.
+    pub cells: Vec<Cell>,
+}
+
+/// The counters of one service.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: Name,
+    /// Oldest first; at most [`limits::EPOCHS_MAX`].
+    pub epochs: VecDeque<Epoch>,
+    /// Requests of versions that a tester chose: outside every epoch.
+    pub outside: BTreeMap<Name, Arc<Shards>>,
+    /// What was counted in epochs that are gone, by version.
+    pub retired: BTreeMap<Name, Requests>,
+    /// Epochs beyond the limit whose last requests are still running.
+    retiring: Vec<Cell>,
+}
+
+impl Service {
+    /// A service without counters.
+    pub fn new(name: Name) -> Self {
+        let (epochs, outside, retired) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
+        Self { name, epochs, outside, retired, retiring: Vec::new() }
+    }
+
+    /// The shards of each version in an epoch: known ones, or new ones at zero.
+    pub(crate) fn enter_epoch(&mut self, number: u64, versions: &[Name], workers: usize) -> Vec<Arc<Shards>> {
+        if let Some(epoch) = self.epochs.iter_mut().find(|epoch| epoch.number == number) {
+            return versions.iter().map(|version| epoch.shards(version, workers)).collect();
+        }
+        let mut epoch = Epoch { number, cells: Vec::new() };
+        let shards = versions.iter().map(|version| epoch.shards(version, workers)).collect();
+        self.epochs.push_back(epoch);
+        self.tidy();
+        shards
+    }
+
+    /// The shards for requests that a tester sends to a version of choice.
+    pub(crate) fn outside(&mut self, version: &Name, workers: usize) -> Arc<Shards> {
+        let shards = self.outside.entry(version.clone()).or_insert_with(|| Arc::new(Shards::new(workers)));
+        Arc::clone(shards)
+    }
+
+    /// Folds epochs past the limit and freezes what nobody writes to.
+    pub(crate) fn tidy(&mut self) {
+        while self.epochs.len() > limits::EPOCHS_MAX {
+            self.retiring.extend(self.epochs.pop_front().into_iter().flat_map(|epoch| epoch.cells));
+        }
+        let current_and_previous = self.epochs.len().saturating_sub(2);
+        for cell in self.epochs.iter_mut().take(current_and_previous).flat_map(|epoch| &mut epoch.cells) {
+            cell.freeze();
+        }
+        for mut cell in std::mem::take(&mut self.retiring) {
+            cell.freeze();
+            match cell.counters {
+                Counters::Frozen(sum) => *self.retired.entry(cell.version).or_default() += &sum,
+                Counters::Live(_) => self.retiring.push(cell),
+            }
+        }
+    }
+
+    /// The evidence of one version in one epoch.
+    pub(crate) fn evidence(&mut self, epoch: u64, arm: usize) -> Option<&mut Evidence> {
+        // The newest epochs are nearly always meant.
+        let epoch = self.epochs.iter_mut().rev().find(|known| known.number == epoch)?;
+        epoch.cells.get_mut(arm).map(|cell| &mut cell.evidence)
+    }
+}
+
+impl Epoch {
+    fn shards(&mut self, version: &Name, workers: usize) -> Arc<Shards> {
+        let index = self.cells.iter().position(|cell| cell.version == *version).unwrap_or_else(|| {
+            let counters = Counters::Live(Arc::new(Shards::new(workers)));
+            self.cells.push(Cell { version: version.clone(), counters, evidence: Evidence::default() });
+            self.cells.len() - 1
+        });
+        let cell = &mut self.cells[index];
+        if let Counters::Live(shards) = &cell.counters {
+            return Arc::clone(shards);
+        }
+        // An epoch that is entered again after it was frozen (its service left the file and came back) counts on from
+        // zero, which readers see as a restarted counter.
+        let shards = Arc::new(Shards::new(workers));
+        cell.counters = Counters::Live(Arc::clone(&shards));
+        shards
+    }
+}
+
+/// The counters of all services.
+#[derive(Debug, Default)]
+pub struct Registry {
+    /// By slot; `None` where a service has left.
+    pub services: Vec<Option<Service>>,
+    /// Visitors remembered one by one.
+    pub visitors_remembered: u64,
+    /// The part of the visitors that is counted, 0 to 1; below 1 only past the limit.
+    pub thinning: f64,
+}
+
+impl Registry {
+    /// The slot of a service: its own, or a free one.
+    pub(crate) fn slot(&mut self, name: &Name) -> usize {
+        let own = |service: &Option<Service>| service.as_ref().is_some_and(|service| service.name == *name);
+        if let Some(slot) = self.services.iter().position(own) {
+            return slot;
+        }
+        let free = self.services.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.services.push(None);
+            self.services.len() - 1
+        });
+        self.services[free] = Some(Service::new(name.clone()));
+        free
+    }
+
+    /// Forgets the services that `keep` does not name.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Name) -> bool) {
+        for slot in &mut self.services {
+            if slot.as_ref().is_some_and(|service| !keep(&service.name)) {
+                *slot = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn names() -> Vec<Name> {
+        ["v1", "v2"].map(|name| name.parse().unwrap()).to_vec()
+    }
+
+    #[test]
+    fn ten_thousand_share_changes_keep_the_totals_and_not_the_epochs() {
+        let mut service = Service::new(names()[0].clone());
+        let mut held = None;
+        for epoch in 0..10_000 {
+            let shards = service.enter_epoch(epoch, &names(), 2);
+            shards[0].count(1, Duration::from_millis(3), None);
+            if epoch == 17 {
+                held = Some(shards); // a request that outlives its epoch
+            }
+        }
+        assert_eq!(service.epochs.len(), limits::EPOCHS_MAX);
+        held.unwrap()[0].count(0, Duration::from_millis(3), None);
+        service.tidy();
+        assert!(service.retiring.is_empty());
+        let live: u64 = service.epochs.iter().flat_map(|epoch| &epoch.cells).map(|cell| cell.requests().requests).sum();
+        assert_eq!(live + service.retired[&names()[0]].requests, 10_001);
+    }
+
+    #[test]
+    fn an_epoch_entered_again_keeps_its_counters() {
+        let mut service = Service::new(names()[0].clone());
+        service.enter_epoch(1, &names(), 1)[0].count(0, Duration::ZERO, None);
+        let again = service.enter_epoch(1, &names(), 1);
+        assert_eq!(again[0].sum().requests, 1);
+    }
+}
