@@ -22,3 +22,4 @@ pub mod exposure;
 pub mod grid;
 pub mod increment;
 pub mod mixture;
+pub mod process;
