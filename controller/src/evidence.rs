@@ -19,9 +19,11 @@
 //! more than an `f64` holds.
 
 pub mod conversion;
+pub mod counter;
 pub mod exposure;
 pub mod grid;
 pub mod increment;
+pub mod latency;
 pub mod mixture;
 pub mod process;
 pub mod ratio_mismatch;
