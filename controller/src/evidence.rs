@@ -27,3 +27,4 @@ pub mod latency;
 pub mod mixture;
 pub mod process;
 pub mod ratio_mismatch;
+pub mod rule;
