@@ -18,11 +18,13 @@
 //! Evidence is kept as a natural logarithm ("nats") throughout: an hour of a bad canary is worth
 //! more than an `f64` holds.
 
+pub mod budget;
 pub mod confidence;
 pub mod conversion;
 pub mod counter;
 pub mod dispersion;
 pub mod exposure;
+pub mod forecast;
 pub mod grid;
 pub mod increment;
 pub mod latency;
