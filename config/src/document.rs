@@ -174,9 +174,9 @@ fn take_out(document: &mut Value, steps: &[Step], taken: &mut Taken) -> bool {
     let removed = match (last, parent) {
         (Step::Index(index), Value::Array(items)) if *index < items.len() => {
             items.remove(*index);
-            let list = written(parents, taken);
-            let index = taken.original(&list, *index);
-            taken.0.push((list, index));
+            let place = written(parents, taken);
+            let index = taken.original(&place, *index);
+            taken.0.push((place, index));
             true
         }
         (Step::Key(key), Value::Object(fields)) => fields.remove(key).is_some(),

@@ -27,6 +27,7 @@ mod visitor;
 pub use address::Address;
 pub use config::{AccessLog, Config};
 pub use identity::RolloutId;
+pub use limits::Limits;
 pub use listener::{Admin, Listener};
 pub use name::Name;
 pub use problem::{Malformed, Problem, Problems};

@@ -81,13 +81,7 @@ fn every_row_holds() {
 }
 
 fn single_increment(row: &Row<'_>) {
-    let exposure = |by_share: &str, by_units: &str| {
-        row.input(if row.has(by_share) {
-            by_share
-        } else {
-            by_units
-        })
-    };
+    let exposure = |by_share: &str, by_units: &str| row.input(if row.has(by_share) { by_share } else { by_units });
     let stratum = Stratum {
         exposure_canary: exposure("Xc", "Nc"),
         exposure_stable: exposure("Xs", "Ns"),
@@ -95,12 +89,7 @@ fn single_increment(row: &Row<'_>) {
         canary_events: row.input("Ec"),
         stable_events: row.input("Es"),
     };
-    let value = increment(
-        &stratum,
-        row.tolerance(),
-        row.input("lambda"),
-        row.input("phi"),
-    );
+    let value = increment(&stratum, row.tolerance(), row.input("lambda"), row.input("phi"));
     row.near("inc", value);
 }
 
@@ -136,22 +125,13 @@ fn expectation(row: &Row<'_>) {
 }
 
 fn log_evidence_of_row(row: &Row<'_>) -> f64 {
-    let value = log_evidence_of(
-        &row.strata("intervals"),
-        row.grid("grid"),
-        row.tolerance(),
-        row.input("phi"),
-    );
+    let value = log_evidence_of(&row.strata("intervals"), row.grid("grid"), row.tolerance(), row.input("phi"));
     row.near("e_value", value.exp());
     value
 }
 
 fn restart(row: &Row<'_>) {
-    let schedule = if row.input("g0") < 1.0 {
-        Schedule::over(row.input("K"))
-    } else {
-        Schedule::AT_ONCE
-    };
+    let schedule = if row.input("g0") < 1.0 { Schedule::over(row.input("K")) } else { Schedule::AT_ONCE };
     let mut process = Process::new(row.grid("grid"), schedule, row.input("phi"));
     for stratum in row.strata("intervals") {
         process.advance(1.0, &[stratum], row.tolerance());
@@ -165,10 +145,7 @@ fn decide(row: &Row<'_>) {
         let stakes = Stakes::new(row.list("a")).expect("valid stakes");
         let log_m = stakes.log_statistic(&logs("E"));
         row.near("M", log_m.exp());
-        let bounds = Bounds {
-            alpha: row.input("alpha"),
-            ..Bounds::default()
-        };
+        let bounds = Bounds { alpha: row.input("alpha"), ..Bounds::default() };
         let action = match verdict(log_m, &bounds) {
             Verdict::Rollback => "rollback",
             Verdict::Hold(_) => "hold",
@@ -191,13 +168,7 @@ fn decide(row: &Row<'_>) {
 
 fn label(row: &Row<'_>) {
     let labels = |rows: Vec<Vec<f64>>| -> Vec<Labels> {
-        rows.iter()
-            .map(|row| Labels {
-                exposure: Exposure::split(row[0]),
-                canary: row[1],
-                stable: row[2],
-            })
-            .collect()
+        rows.iter().map(|row| Labels { exposure: Exposure::split(row[0]), canary: row[1], stable: row[2] }).collect()
     };
     let credit = row.table("credit");
     let outcomes = Outcomes {
@@ -211,9 +182,7 @@ fn label(row: &Row<'_>) {
         _ if margin < 1.0 => Claim::NotInferior { margin },
         _ => Claim::Superior,
     };
-    let value = log_evidence(claim.alternatives(), |lambda| {
-        claim.growth(&outcomes, lambda)
-    });
+    let value = log_evidence(claim.alternatives(), |lambda| claim.growth(&outcomes, lambda));
     row.near("logE", value);
     row.near("e_value", value.exp());
     let mut process = Process::new(claim.alternatives(), Schedule::AT_ONCE, 1.0);
@@ -222,12 +191,8 @@ fn label(row: &Row<'_>) {
 }
 
 fn confidence(row: &Row<'_>) {
-    let record = Record {
-        strata: &row.strata("intervals"),
-        sides: Sides::FAILURES,
-        dispersion: 1.0,
-        alpha: row.input("alpha"),
-    };
+    let record =
+        Record { strata: &row.strata("intervals"), sides: Sides::FAILURES, dispersion: 1.0, alpha: row.input("alpha") };
     let interval = match row.0["inputs"]["kind"].as_str() {
         Some("ratio") => record.ratio(),
         Some("excess") => record.excess(),
@@ -262,12 +227,8 @@ fn counter(row: &Row<'_>) {
     let units = integers(&row.0["inputs"]["requests"]);
     let events = integers(&row.0["inputs"]["errors"]);
     let series = units.iter().zip(&events);
-    let readings: Vec<_> = series
-        .map(|(&units, &events)| Reading {
-            started_at_ms: None,
-            values: [units, events],
-        })
-        .collect();
+    let readings: Vec<_> =
+        series.map(|(&units, &events)| Reading { started_at_ms: None, values: [units, events] }).collect();
     let mut kept = Vec::new();
     let mut dropped = Vec::new();
     for (index, pair) in readings.windows(2).enumerate() {
@@ -289,12 +250,7 @@ fn latency(row: &Row<'_>) {
     let stratum = edge.stratum(&stable, &canary);
     row.near("Es", stratum.stable_events);
     row.near("Ec", stratum.canary_events);
-    let value = log_evidence_of(
-        &[stratum],
-        Alternatives::Regression,
-        Quantile::REGRESSION,
-        1.0,
-    );
+    let value = log_evidence_of(&[stratum], Alternatives::Regression, Quantile::REGRESSION, 1.0);
     row.near("logE", value);
 }
 
@@ -323,10 +279,7 @@ fn harm(row: &Row<'_>) {
         tolerance: Tolerance::FAILURES,
         beta: 0.05,
     };
-    let history = History {
-        units_per_second: row.input("rps"),
-        stable_rate: row.input("p0"),
-    };
+    let history = History { units_per_second: row.input("rps"), stable_rate: row.input("p0") };
     assert_eq!(row.list("H"), budget::HARM_CHOICES, "{}", row.id());
     let choice = plan.choose_harm(history, Duration::from_mins(15));
     row.near("h", choice.harm);
@@ -341,9 +294,7 @@ fn dispersion_index(row: &Row<'_>) {
         .zip(&units)
         .map(|(events, units)| {
             let shards = events.iter().zip(units);
-            shards
-                .map(|(&events, &units)| Shard { units, events })
-                .collect()
+            shards.map(|(&events, &units)| Shard { units, events }).collect()
         })
         .collect();
     let value = dispersion::index(windows.iter().map(Vec::as_slice));

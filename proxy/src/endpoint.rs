@@ -62,7 +62,7 @@ impl Endpoint {
 }
 
 /// Whether one more of `endpoints` may be ejected: never more than half of them.
-pub fn may_eject<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>, now: Instant) -> bool {
+pub(crate) fn may_eject<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>, now: Instant) -> bool {
     let (mut all, mut ejected) = (0, 0);
     for endpoint in endpoints {
         all += 1;
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_eject_for_a_while_and_then_for_longer() {
-        let now = Instant::now();
+        let now = crate::clock::now();
         let all = endpoints(4, now);
         fail(&all, 0, limits::EJECT_AFTER_FAILURES - 1, now);
         all[0].succeeded();
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn at_most_half_are_ejected() {
-        let now = Instant::now();
+        let now = crate::clock::now();
         for (count, most) in [(1, 0), (2, 1), (3, 1), (4, 2)] {
             let all = endpoints(count, now);
             for index in 0..all.len() {

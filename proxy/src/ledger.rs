@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_millis(10);
 
 /// What may be a first.
 #[derive(Debug, Clone, Copy)]
-pub struct Event {
+pub(crate) struct Event {
     /// The service's slot in the registry.
     pub service: usize,
     /// The rollout, as in the facts cookie.
@@ -47,14 +47,14 @@ pub struct Event {
 
 /// The worker's end: sends without ever waiting.
 #[derive(Debug, Clone)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     queue: SyncSender<Event>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Reporter {
     /// Sends an event, or counts it as lost where the queue is full.
-    pub fn report(&self, event: Event) {
+    pub(crate) fn report(&self, event: Event) {
         if let Err(TrySendError::Full(_)) = self.queue.try_send(event) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -81,7 +81,7 @@ struct Book {
 
 /// The memory of all rollouts.
 #[derive(Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     books: HashMap<usize, Book>,
     remembered: usize,
     /// Visitors whose thinning number is below this are counted; 2^32 counts all.
@@ -97,7 +97,7 @@ impl Default for Ledger {
 
 impl Ledger {
     /// Counts what is a first in `event`.
-    pub fn enter(&mut self, event: &Event, registry: &mut Registry) {
+    pub(crate) fn enter(&mut self, event: &Event, registry: &mut Registry) {
         if u64::from(event.visitor.thinning()) >= self.threshold {
             return;
         }
@@ -179,7 +179,7 @@ impl From<Facts> for Seen {
 
 /// The thread that counts visitors; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Counting {
+pub(crate) struct Counting {
     stop: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
     dropped: Arc<AtomicU64>,
@@ -187,7 +187,7 @@ pub struct Counting {
 
 impl Counting {
     /// Starts the thread; one reporter for each worker.
-    pub fn start(registry: Arc<Mutex<Registry>>, workers: usize) -> std::io::Result<(Self, Vec<Reporter>)> {
+    pub(crate) fn start(registry: Arc<Mutex<Registry>>, workers: usize) -> std::io::Result<(Self, Vec<Reporter>)> {
         let dropped = Arc::new(AtomicU64::new(0));
         let (queues, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| sync_channel(limits::EVENT_QUEUE_MAX)).unzip();
         let reporter = |queue| Reporter { queue, dropped: Arc::clone(&dropped) };
@@ -200,7 +200,7 @@ impl Counting {
     }
 
     /// Events that were lost because a queue was full.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }
@@ -254,7 +254,18 @@ mod tests {
     fn event(visitor: u64, epoch: u64, arm: u8) -> Event {
         let latency = Some(Duration::from_millis(5));
         let visitor = Draw(visitor);
-        Event { service: 0, rollout: 7, epoch, arm, visitor, anonymous: false, latency, failed: false, converted: false, facts: None }
+        Event {
+            service: 0,
+            rollout: 7,
+            epoch,
+            arm,
+            visitor,
+            anonymous: false,
+            latency,
+            failed: false,
+            converted: false,
+            facts: None,
+        }
     }
 
     fn evidence(registry: &mut Registry, epoch: u64, arm: usize) -> Evidence {
@@ -321,7 +332,7 @@ mod tests {
         }
         assert!(ledger.remembered <= 1_000 && ledger.thinning() < 0.1, "{}", ledger.thinning());
         let (stable, canary) = (evidence(&mut registry, 1, 0).visitors, evidence(&mut registry, 1, 1).visitors);
-        let part = canary as f64 / (stable + canary) as f64;
-        assert!((0.07..0.13).contains(&part), "{part} of the counted visitors are the canary's");
+        let (low, high) = ((stable + canary) * 7 / 100, (stable + canary) * 13 / 100);
+        assert!((low..high).contains(&canary), "{canary} of {} counted visitors are the canary's", stable + canary);
     }
 }

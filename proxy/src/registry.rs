@@ -227,8 +227,8 @@ mod tests {
         held.unwrap()[0].count(0, Duration::from_millis(3), None);
         service.tidy();
         assert!(service.retiring.is_empty());
-        let live: u64 = service.epochs.iter().flat_map(|epoch| &epoch.cells).map(|cell| cell.requests().requests).sum();
-        assert_eq!(live + service.retired[&names()[0]].requests, 10_001);
+        let live: u64 = service.epochs.iter().flat_map(|epoch| &epoch.cells).map(|cell| cell.requests().count).sum();
+        assert_eq!(live + service.retired[&names()[0]].count, 10_001);
     }
 
     #[test]
@@ -236,6 +236,6 @@ mod tests {
         let mut service = Service::new(names()[0].clone());
         service.enter_epoch(1, &names(), 1)[0].count(0, Duration::ZERO, None);
         let again = service.enter_epoch(1, &names(), 1);
-        assert_eq!(again[0].sum().requests, 1);
+        assert_eq!(again[0].sum().count, 1);
     }
 }

@@ -124,7 +124,8 @@ mod tests {
     use super::*;
 
     fn table(routes: &str) -> RouteTable {
-        let services: String = (0..8).map(|i| format!("s{i}: {{versions: {{v: {{endpoints: ['127.0.0.1:1']}}}}}}, ")).collect();
+        let services: String =
+            (0..8).map(|i| format!("s{i}: {{versions: {{v: {{endpoints: ['127.0.0.1:1']}}}}}}, ")).collect();
         let text = format!("listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{routes}]\nservices: {{{services}}}");
         let config = Config::parse(&text).unwrap();
         RouteTable::new(&config, |name| name.as_str()[1..].parse().ok())

@@ -47,7 +47,12 @@ struct Shard {
 impl Default for Shard {
     fn default() -> Self {
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
-        Self { requests: AtomicU64::new(0), failures: Default::default(), nanoseconds: AtomicU64::new(0), latency: zeros() }
+        Self {
+            requests: AtomicU64::new(0),
+            failures: Default::default(),
+            nanoseconds: AtomicU64::new(0),
+            latency: zeros(),
+        }
     }
 }
 
@@ -82,7 +87,7 @@ impl Shards {
         let mut sum = Requests::default();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         for shard in &self.0 {
-            sum.requests += read(&shard.requests);
+            sum.count += read(&shard.requests);
             sum.seconds += Duration::from_nanos(read(&shard.nanoseconds)).as_secs_f64();
             for (total, counter) in sum.failures.iter_mut().zip(&shard.failures) {
                 *total += read(counter);
@@ -99,7 +104,7 @@ impl Shards {
 #[derive(Debug, Clone)]
 pub struct Requests {
     /// Requests answered or given up.
-    pub requests: u64,
+    pub count: u64,
     /// Failures by cause, in the order of [`Cause::ALL`].
     pub failures: [u64; Cause::ALL.len()],
     /// Requests by latency bucket.
@@ -110,13 +115,13 @@ pub struct Requests {
 
 impl Default for Requests {
     fn default() -> Self {
-        Self { requests: 0, failures: Default::default(), latency: [0; BUCKETS], seconds: 0.0 }
+        Self { count: 0, failures: [0; Cause::ALL.len()], latency: [0; BUCKETS], seconds: 0.0 }
     }
 }
 
 impl std::ops::AddAssign<&Self> for Requests {
     fn add_assign(&mut self, other: &Self) {
-        self.requests += other.requests;
+        self.count += other.count;
         self.seconds += other.seconds;
         for (total, more) in self.failures.iter_mut().zip(other.failures) {
             *total += more;
@@ -137,7 +142,7 @@ mod tests {
         shards.count(0, Duration::from_millis(1), None);
         shards.count(1, Duration::from_secs(1), Some(Cause::Timeout));
         let sum = shards.sum();
-        assert_eq!((sum.requests, sum.failures, sum.latency.iter().sum::<u64>()), (2, [0, 0, 0, 1], 2));
+        assert_eq!((sum.count, sum.failures, sum.latency.iter().sum::<u64>()), (2, [0, 0, 0, 1], 2));
         assert!((sum.seconds - 1.001).abs() < 1e-9);
     }
 }

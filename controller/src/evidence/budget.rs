@@ -26,10 +26,7 @@ const DELAY: f64 = 1.3;
 
 /// The tolerance of the assurance test that lets the canary go to `next_share`.
 pub fn assurance_tolerance(regression: Tolerance, harm: f64, next_share: f64) -> Tolerance {
-    Tolerance {
-        excess: regression.excess + harm / next_share.max(SHARE_MIN),
-        ..regression
-    }
+    Tolerance { excess: regression.excess + harm / next_share.max(SHARE_MIN), ..regression }
 }
 
 /// What is known of a route before its rollout.
@@ -67,10 +64,7 @@ impl Plan<'_> {
     /// The smallest of [`HARM_CHOICES`] with which a healthy rollout is expected to end within
     /// `target`, or else the largest.
     pub fn choose_harm(&self, history: History, target: Duration) -> HarmChoice {
-        let choices = HARM_CHOICES.map(|harm| HarmChoice {
-            harm,
-            expected: self.expected(history, harm),
-        });
+        let choices = HARM_CHOICES.map(|harm| HarmChoice { harm, expected: self.expected(history, harm) });
         let fits = |choice: &&HarmChoice| choice.expected.is_some_and(|time| time <= target);
         let [.., largest] = choices;
         choices.iter().find(fits).copied().unwrap_or(largest)
@@ -98,11 +92,7 @@ impl Plan<'_> {
                 setting.best_on_grid(alternatives) * history.units_per_second
             };
             let missing: f64 = needed - gathered[step];
-            let seconds = if missing > 0.0 {
-                DELAY * missing / per_second(next_shares[step])
-            } else {
-                0.0
-            };
+            let seconds = if missing > 0.0 { DELAY * missing / per_second(next_shares[step]) } else { 0.0 };
             let seconds = seconds.max(self.soak.as_secs_f64());
             elapsed += seconds;
             for (nats, &next_share) in gathered.iter_mut().zip(next_shares) {
@@ -136,10 +126,7 @@ mod tests {
     #[test]
     fn the_budget_fits_the_traffic() {
         let check = |units_per_second, stable_rate, harm: f64, why: &str| {
-            let history = History {
-                units_per_second,
-                stable_rate,
-            };
+            let history = History { units_per_second, stable_rate };
             let choice = PLAN.choose_harm(history, TARGET);
             assert!((choice.harm - harm).abs() < 1e-12, "{why}: {choice:?}");
         };
@@ -152,15 +139,9 @@ mod tests {
 
     #[test]
     fn no_traffic_never_ends_and_no_step_needs_no_time() {
-        let history = History {
-            units_per_second: 0.0,
-            stable_rate: 0.0,
-        };
+        let history = History { units_per_second: 0.0, stable_rate: 0.0 };
         assert_eq!(PLAN.expected(history, 0.01), None);
-        let none = Plan {
-            shares: &[],
-            ..PLAN
-        };
+        let none = Plan { shares: &[], ..PLAN };
         assert_eq!(none.expected(history, 0.01), Some(Duration::ZERO));
     }
 }

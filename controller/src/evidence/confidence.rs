@@ -31,16 +31,10 @@ pub struct Sides {
 
 impl Sides {
     /// For failures and slow requests, whose effects span orders of magnitude.
-    pub const FAILURES: Self = Self {
-        above: Alternatives::Regression,
-        below: Alternatives::Assurance,
-    };
+    pub const FAILURES: Self = Self { above: Alternatives::Regression, below: Alternatives::Assurance };
 
     /// For conversions, whose effects are small.
-    pub const CONVERSIONS: Self = Self {
-        above: Alternatives::Gain,
-        below: Alternatives::Loss,
-    };
+    pub const CONVERSIONS: Self = Self { above: Alternatives::Gain, below: Alternatives::Loss };
 }
 
 /// A log of strata and how to read it.
@@ -66,30 +60,17 @@ impl Record<'_> {
     /// Confidence sequence of the ratio of the two rates, canary to stable.
     pub fn ratio(&self) -> Interval {
         let end = RATIO_MAX.ln();
-        let tolerance = |log: f64| Tolerance {
-            ratio: log.exp(),
-            excess: 0.0,
-        };
+        let tolerance = |log: f64| Tolerance { ratio: log.exp(), excess: 0.0 };
         let Interval { lower, upper } = self.bounds(-end, end, tolerance);
-        Interval {
-            lower: lower.map(f64::exp),
-            upper: upper.map(f64::exp),
-        }
+        Interval { lower: lower.map(f64::exp), upper: upper.map(f64::exp) }
     }
 
     /// Confidence sequence of the excess of the canary's rate over stable's, in events per canary
     /// unit, within [0, 1]. A canary shown to be better has the upper bound 0. Unbounded when the
     /// strata do not say how many units saw the canary (conversions).
     pub fn excess(&self) -> Interval {
-        if self
-            .strata
-            .iter()
-            .all(|stratum| stratum.canary_units <= 0.0)
-        {
-            return Interval {
-                lower: None,
-                upper: None,
-            };
+        if self.strata.iter().all(|stratum| stratum.canary_units <= 0.0) {
+            return Interval { lower: None, upper: None };
         }
         self.bounds(0.0, 1.0, |excess| Tolerance { ratio: 1.0, excess })
     }
@@ -98,9 +79,7 @@ impl Record<'_> {
     /// bound at most once; the upper bound is the lower one of the mirrored line.
     fn bounds(&self, low: f64, high: f64, at: impl Fn(f64) -> Tolerance) -> Interval {
         let bound = (2.0 / self.alpha).ln();
-        let shown = |alternatives, x| {
-            log_evidence_of(self.strata, alternatives, at(x), self.dispersion) >= bound
-        };
+        let shown = |alternatives, x| log_evidence_of(self.strata, alternatives, at(x), self.dispersion) >= bound;
         Interval {
             lower: last(low, high, |x| shown(self.sides.above, x)),
             upper: last(-high, -low, |x| shown(self.sides.below, -x)).map(|x| 0.0 - x),
@@ -164,12 +143,7 @@ mod tests {
     use crate::evidence::increment::Arm;
 
     fn record(strata: &[Stratum]) -> Record<'_> {
-        Record {
-            strata,
-            sides: Sides::FAILURES,
-            dispersion: 1.0,
-            alpha: 0.05,
-        }
+        Record { strata, sides: Sides::FAILURES, dispersion: 1.0, alpha: 0.05 }
     }
 
     fn stratum(canary: (f64, f64), stable: (f64, f64)) -> Stratum {
@@ -191,10 +165,7 @@ mod tests {
 
     #[test]
     fn no_data_bounds_nothing() {
-        let none = Interval {
-            lower: None,
-            upper: None,
-        };
+        let none = Interval { lower: None, upper: None };
         assert_eq!(record(&[]).ratio(), none);
         assert_eq!(record(&[]).excess(), none);
     }
@@ -209,10 +180,7 @@ mod tests {
     #[test]
     fn labels_bound_the_ratio_but_not_the_excess() {
         let strata = [Exposure::split(0.5).stratum(0.0, 4500.0, 3750.0)];
-        let record = Record {
-            sides: Sides::CONVERSIONS,
-            ..record(&strata)
-        };
+        let record = Record { sides: Sides::CONVERSIONS, ..record(&strata) };
         let ratio = record.ratio();
         assert!(ratio.lower.is_some_and(|x| x > 1.0 && x < 1.2), "{ratio:?}");
         assert!(ratio.upper.is_some_and(|x| x > 1.2 && x < 1.5), "{ratio:?}");

@@ -77,10 +77,7 @@ impl Claim {
             Self::Superior => 1.0,
             Self::NotInferior { margin } | Self::Harmful { margin } => margin,
         };
-        Tolerance {
-            ratio,
-            ..Tolerance::NONE
-        }
+        Tolerance { ratio, ..Tolerance::NONE }
     }
 
     /// Nats that `outcomes` add to the bet on `lambda`.
@@ -89,19 +86,13 @@ impl Claim {
     /// are no coin of known odds even on the boundary.
     pub fn growth(self, outcomes: &Outcomes<'_>, lambda: f64) -> f64 {
         let tolerance = self.tolerance();
-        let labels: f64 = outcomes
-            .converted
-            .iter()
-            .map(|labels| increment(&labels.stratum(), tolerance, lambda, 1.0))
-            .sum();
+        let labels: f64 =
+            outcomes.converted.iter().map(|labels| increment(&labels.stratum(), tolerance, lambda, 1.0)).sum();
         if tolerance != Tolerance::NONE {
             return labels;
         }
         let credits = outcomes.unconverted.iter();
-        labels
-            + credits
-                .map(|labels| closed_window_credit(labels, outcomes.baseline, lambda))
-                .sum::<f64>()
+        labels + credits.map(|labels| closed_window_credit(labels, outcomes.baseline, lambda)).sum::<f64>()
     }
 
     /// Deposits for `intervals` nominal intervals and bets on `outcomes`. The process must have
@@ -120,11 +111,7 @@ const RATE_MAX: f64 = 0.95;
 /// Stable's conversion rate for [`Outcomes::baseline`], from the windows closed so far:
 /// 0, which makes the credit worthless, below 200 of them.
 pub fn baseline(converted: f64, closed: f64) -> f64 {
-    if closed < BASELINE_WINDOWS_MIN {
-        0.0
-    } else {
-        (converted / closed).clamp(0.0, RATE_MAX)
-    }
+    if closed < BASELINE_WINDOWS_MIN { 0.0 } else { (converted / closed).clamp(0.0, RATE_MAX) }
 }
 
 /// Nats from visitors who did not convert: their labels speak too, a little.
@@ -133,11 +120,7 @@ pub fn baseline(converted: f64, closed: f64) -> f64 {
 /// steers the bet; a wrong one costs speed, not validity. Cannot matter when conversions are a
 /// few percent.
 pub fn closed_window_credit(labels: &Labels, baseline: f64, lambda: f64) -> f64 {
-    let Labels {
-        exposure,
-        canary,
-        stable,
-    } = *labels;
+    let Labels { exposure, canary, stable } = *labels;
     let Some(share) = exposure.canary_odds() else {
         return 0.0;
     };
@@ -147,10 +130,7 @@ pub fn closed_window_credit(labels: &Labels, baseline: f64, lambda: f64) -> f64 
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::float_cmp,
-    reason = "clamped and exactly representable quotients"
-)]
+#[expect(clippy::float_cmp, reason = "clamped and exactly representable quotients")]
 mod tests {
     use proptest::prelude::*;
 
@@ -158,20 +138,12 @@ mod tests {
     use crate::evidence::process::Schedule;
 
     fn labels(share: f64, canary: f64, stable: f64) -> Labels {
-        Labels {
-            exposure: Exposure::split(share),
-            canary,
-            stable,
-        }
+        Labels { exposure: Exposure::split(share), canary, stable }
     }
 
     fn verdict(claim: Claim, converted: &[Labels], unconverted: &[Labels]) -> f64 {
         let mut process = Process::new(claim.alternatives(), Schedule::AT_ONCE, 1.0);
-        let outcomes = Outcomes {
-            converted,
-            unconverted,
-            baseline: 0.25,
-        };
+        let outcomes = Outcomes { converted, unconverted, baseline: 0.25 };
         claim.advance(&mut process, 1.0, &outcomes);
         process.log_wealth()
     }
@@ -202,10 +174,7 @@ mod tests {
         let superior = Claim::Superior;
         assert!(verdict(superior, &converted, &unconverted) > verdict(superior, &converted, &[]));
         let inferior = Claim::NotInferior { margin: 0.9 };
-        assert_eq!(
-            verdict(inferior, &converted, &unconverted).to_bits(),
-            verdict(inferior, &converted, &[]).to_bits()
-        );
+        assert_eq!(verdict(inferior, &converted, &unconverted).to_bits(), verdict(inferior, &converted, &[]).to_bits());
     }
 
     #[test]

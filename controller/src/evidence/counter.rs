@@ -33,10 +33,7 @@ mod tests {
 
     #[test]
     fn restarts_drop_the_whole_interval() {
-        let reading = |(started_at_ms, values)| Reading {
-            started_at_ms,
-            values,
-        };
+        let reading = |(started_at_ms, values)| Reading { started_at_ms, values };
         let check = |before, after, expected: Option<[u64; 2]>, why: &str| {
             assert_eq!(delta(&reading(before), &reading(after)), expected, "{why}");
         };
@@ -48,11 +45,6 @@ mod tests {
         check((t, [5, 1]), (Some(8), [9, 2]), None, "overtaken by the new");
         check((t, [5, 1]), (None, [9, 2]), None, "start time lost");
         check((None, [5, 1]), (None, [9, 2]), Some([4, 1]), "never told");
-        check(
-            (t, [0, 0]),
-            (t, [u64::MAX, 0]),
-            Some([u64::MAX, 0]),
-            "no overflow",
-        );
+        check((t, [0, 0]), (t, [u64::MAX, 0]), Some([u64::MAX, 0]), "no overflow");
     }
 }

@@ -41,12 +41,7 @@ mod tests {
 
     #[test]
     fn clusters_raise_the_index() {
-        let window = |events: [f64; 4]| {
-            events.map(|events| Shard {
-                units: 100.0,
-                events,
-            })
-        };
+        let window = |events: [f64; 4]| events.map(|events| Shard { units: 100.0, events });
         let check = |events: [f64; 4], expected: Option<f64>, why: &str| {
             assert_eq!(index([&window(events)[..]]), expected, "{why}");
         };

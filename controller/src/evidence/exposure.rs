@@ -22,10 +22,7 @@ pub struct Exposure {
 impl Exposure {
     /// Two versions only: stable has what the canary has not.
     pub fn split(canary: f64) -> Self {
-        Self {
-            canary,
-            stable: 1.0 - canary,
-        }
+        Self { canary, stable: 1.0 - canary }
     }
 
     /// Exposure of the visitors first seen in an epoch who never changed version since.
@@ -37,10 +34,10 @@ impl Exposure {
     /// *not* 1 minus the canary's largest as soon as a third version has a share. `None` without
     /// an epoch.
     pub fn unmoved(epochs: &[Self]) -> Option<Self> {
-        epochs.iter().copied().reduce(|kept, next| Self {
-            canary: kept.canary.min(next.canary),
-            stable: kept.stable.min(next.stable),
-        })
+        epochs
+            .iter()
+            .copied()
+            .reduce(|kept, next| Self { canary: kept.canary.min(next.canary), stable: kept.stable.min(next.stable) })
     }
 
     /// Chance that a visitor who is in one of the two arms is in the canary; `None` if neither
@@ -72,48 +69,23 @@ mod tests {
     #[test]
     fn unmoved_visitors() {
         let check = |epochs: &[(f64, f64)], expected: (f64, f64), why: &str| {
-            let epochs: Vec<_> = epochs
-                .iter()
-                .map(|&(canary, stable)| Exposure { canary, stable })
-                .collect();
+            let epochs: Vec<_> = epochs.iter().map(|&(canary, stable)| Exposure { canary, stable }).collect();
             let kept = Exposure::unmoved(&epochs).expect("there is an epoch");
             assert_eq!((kept.canary, kept.stable), expected, "{why}");
         };
         check(&[(0.1, 0.9)], (0.1, 0.9), "nothing changed yet");
-        check(
-            &[(0.1, 0.9), (0.5, 0.5)],
-            (0.1, 0.5),
-            "those moved by the ramp are out",
-        );
-        check(
-            &[(0.5, 0.5), (0.1, 0.9), (0.3, 0.7)],
-            (0.1, 0.5),
-            "a step back and forward excludes both ways",
-        );
-        check(
-            &[(0.1, 0.6), (0.2, 0.5)],
-            (0.1, 0.5),
-            "a third version holds 0.3 throughout",
-        );
-        check(
-            &[(0.1, 0.9), (0.0, 1.0)],
-            (0.0, 0.9),
-            "an aborted canary keeps nobody",
-        );
+        check(&[(0.1, 0.9), (0.5, 0.5)], (0.1, 0.5), "those moved by the ramp are out");
+        check(&[(0.5, 0.5), (0.1, 0.9), (0.3, 0.7)], (0.1, 0.5), "a step back and forward excludes both ways");
+        check(&[(0.1, 0.6), (0.2, 0.5)], (0.1, 0.5), "a third version holds 0.3 throughout");
+        check(&[(0.1, 0.9), (0.0, 1.0)], (0.0, 0.9), "an aborted canary keeps nobody");
         assert_eq!(Exposure::unmoved(&[]), None);
     }
 
     #[test]
     fn odds_leave_other_versions_out() {
-        let three = Exposure {
-            canary: 0.2,
-            stable: 0.6,
-        };
+        let three = Exposure { canary: 0.2, stable: 0.6 };
         assert!((three.canary_odds().expect("both have a share") - 0.25).abs() < 1e-15);
-        let none = Exposure {
-            canary: 0.0,
-            stable: 0.0,
-        };
+        let none = Exposure { canary: 0.0, stable: 0.0 };
         assert_eq!(none.canary_odds(), None);
     }
 }

@@ -48,9 +48,7 @@ impl Setting {
     /// Mean growth of a bet on `lambda`, in nats per unit of the whole route.
     pub fn growth(&self, lambda: f64) -> f64 {
         let Exposure { canary, stable } = self.exposure;
-        let mean =
-            self.exposure
-                .stratum(canary, canary * self.canary_rate, stable * self.stable_rate);
+        let mean = self.exposure.stratum(canary, canary * self.canary_rate, stable * self.stable_rate);
         increment(&mean, self.tolerance, lambda, 1.0)
     }
 
@@ -62,10 +60,7 @@ impl Setting {
     pub fn best(&self, alternatives: Alternatives) -> Growth {
         let (low, high) = alternatives.range();
         let lambda = self.peak().clamp(low, high);
-        Growth {
-            rate: self.growth(lambda).max(0.0),
-            lambda,
-        }
+        Growth { rate: self.growth(lambda).max(0.0), lambda }
     }
 
     /// The best growth on the grid itself, which is what a process can reach.
@@ -79,19 +74,14 @@ impl Setting {
         let tolerated = ratio * self.exposure.canary;
         let stable = self.exposure.stable;
         let square = ratio * self.stable_rate * tolerated;
-        let linear = ratio * self.stable_rate * stable + excess * (tolerated + stable)
-            - self.canary_rate * tolerated;
+        let linear = ratio * self.stable_rate * stable + excess * (tolerated + stable) - self.canary_rate * tolerated;
         let constant = self.canary_rate * stable;
         if constant <= 0.0 {
             return 0.0;
         }
         let root = (linear * linear + 4.0 * square * constant).sqrt();
         // The form without cancellation for either sign; a division by 0 means no finite peak.
-        if linear >= 0.0 {
-            2.0 * constant / (linear + root)
-        } else {
-            (root - linear) / (2.0 * square)
-        }
+        if linear >= 0.0 { 2.0 * constant / (linear + root) } else { (root - linear) / (2.0 * square) }
     }
 }
 
@@ -116,10 +106,7 @@ pub fn failures_alone(exposure: Exposure, tolerance: Tolerance, log_bound: f64) 
     // Half the stake is bet from the start.
     let bound = log_bound + std::f64::consts::LN_2;
     (1..=FAILURES_MAX).find(|&failures| {
-        let counts = Stratum {
-            canary_events: f64::from(failures),
-            ..exposure.stratum(0.0, 0.0, 0.0)
-        };
+        let counts = Stratum { canary_events: f64::from(failures), ..exposure.stratum(0.0, 0.0, 0.0) };
         let grown = |lambda| increment(&counts, tolerance, lambda, 1.0);
         log_evidence(Alternatives::Regression, grown) >= bound
     })
@@ -151,9 +138,7 @@ mod tests {
     #[test]
     fn forecasts_fall_steadily_and_admit_never() {
         let at = |now| units_to_go(0.001, 3.0, now, 2.0);
-        let close = |value: Option<f64>, expected: f64| {
-            value.is_some_and(|units| (units - expected).abs() < 1e-6)
-        };
+        let close = |value: Option<f64>, expected: f64| value.is_some_and(|units| (units - expected).abs() < 1e-6);
         assert!(close(at(0.0), 5000.0), "bound and overhead over growth");
         assert!(close(at(1.5), 2500.0), "half way");
         assert_eq!(at(3.0), Some(0.0), "there");

@@ -51,11 +51,7 @@ impl Alternatives {
 
     /// The smallest and the largest factor, with 1 (no effect) included.
     pub fn range(self) -> (f64, f64) {
-        self.factors()
-            .iter()
-            .fold((1.0, 1.0), |(low, high), &factor| {
-                (f64::min(low, factor), f64::max(high, factor))
-            })
+        self.factors().iter().fold((1.0, 1.0), |(low, high), &factor| (f64::min(low, factor), f64::max(high, factor)))
     }
 }
 

@@ -31,19 +31,13 @@ pub struct Tolerance {
 
 impl Tolerance {
     /// No margin at all: the rates are equal.
-    pub const NONE: Self = Self {
-        ratio: 1.0,
-        excess: 0.0,
-    };
+    pub const NONE: Self = Self { ratio: 1.0, excess: 0.0 };
 
     /// Failures: 10 % relative and 0.02 percentage points.
     ///
     /// A cold start or a rounding difference is no incident, and at high rates every real
     /// difference, however harmless, becomes significant without a margin.
-    pub const FAILURES: Self = Self {
-        ratio: 1.1,
-        excess: 0.0002,
-    };
+    pub const FAILURES: Self = Self { ratio: 1.1, excess: 0.0002 };
 }
 
 /// Counts of one signal in one interval of one epoch, both arms from the same snapshot.
@@ -92,13 +86,7 @@ impl Stratum {
 /// bring at most that many events each. A stratum in which one arm had no exposure is worth 0:
 /// there was nothing to compare.
 pub fn increment(stratum: &Stratum, tolerance: Tolerance, lambda: f64, dispersion: f64) -> f64 {
-    let Stratum {
-        exposure_canary,
-        exposure_stable,
-        canary_units,
-        canary_events,
-        stable_events,
-    } = *stratum;
+    let Stratum { exposure_canary, exposure_stable, canary_units, canary_events, stable_events } = *stratum;
     if !(exposure_canary > 0.0 && exposure_stable > 0.0) {
         return 0.0;
     }
@@ -113,10 +101,7 @@ pub fn increment(stratum: &Stratum, tolerance: Tolerance, lambda: f64, dispersio
 }
 
 /// A count as a real number; exact below 2^53.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "2^53 events are out of reach of any counter that is scraped"
-)]
+#[expect(clippy::cast_precision_loss, reason = "2^53 events are out of reach of any counter that is scraped")]
 pub const fn real(count: u64) -> f64 {
     count as f64
 }
@@ -137,21 +122,13 @@ mod tests {
     fn sign_follows_the_question() {
         let check = |counts: Stratum, lambda: f64, sign: f64, why: &str| {
             let value = increment(&counts, Tolerance::FAILURES, lambda, 1.0);
-            assert!(
-                value * sign > 0.0 || (sign.abs() + value.abs() < f64::MIN_POSITIVE),
-                "{why}: {value}"
-            );
+            assert!(value * sign > 0.0 || (sign.abs() + value.abs() < f64::MIN_POSITIVE), "{why}: {value}");
         };
         let worse = stratum((500.0, 20.0), (500.0, 5.0));
         check(worse, 3.0, 1.0, "many canary events speak for a regression");
         check(worse, 0.3, -1.0, "and against assurance");
         let clean = stratum((500.0, 0.0), (500.0, 0.0));
-        check(
-            clean,
-            3.0,
-            -1.0,
-            "silence costs a regression bet its excess",
-        );
+        check(clean, 3.0, -1.0, "silence costs a regression bet its excess");
         check(clean, 0.3, 1.0, "silence assures, through the excess alone");
         let alone = stratum((0.0, 0.0), (500.0, 5.0));
         check(alone, 3.0, 0.0, "no canary traffic, no comparison");
@@ -186,10 +163,7 @@ mod tests {
         let mut sum = 0.0;
         for (i, canary_mass) in binomial(units.0, rates.0).iter().enumerate() {
             for (j, stable_mass) in stable.iter().enumerate() {
-                let counts = stratum(
-                    (f64::from(units.0), real(i as u64)),
-                    (f64::from(units.1), real(j as u64)),
-                );
+                let counts = stratum((f64::from(units.0), real(i as u64)), (f64::from(units.1), real(j as u64)));
                 sum += canary_mass * stable_mass * increment(&counts, tolerance, lambda, 1.0).exp();
             }
         }

@@ -32,12 +32,7 @@ pub const MARGIN_BUCKETS: usize = 1;
 const fn edges() -> [f64; EDGES] {
     // Quarter powers of 2 as literals: a power function is not constant, and every fourth edge
     // is to be an exact double.
-    let quarters = [
-        1.0,
-        1.189_207_115_002_721,
-        std::f64::consts::SQRT_2,
-        1.681_792_830_507_429,
-    ];
+    let quarters = [1.0, 1.189_207_115_002_721, std::f64::consts::SQRT_2, 1.681_792_830_507_429];
     let mut result = [0.0; EDGES];
     let mut octave = 0.001;
     let mut i = 0;
@@ -68,10 +63,7 @@ impl Quantile {
     pub const ALL: [Self; 3] = [Self::P50, Self::P95, Self::P99];
 
     /// Tolerance of the regression test: the margin is in the edges, so only noise is left.
-    pub const REGRESSION: Tolerance = Tolerance {
-        ratio: 1.0,
-        excess: 0.001,
-    };
+    pub const REGRESSION: Tolerance = Tolerance { ratio: 1.0, excess: 0.001 };
 
     /// The part of all requests that is faster, in (0, 1).
     pub fn level(self) -> f64 {
@@ -119,10 +111,7 @@ impl JudgedEdge {
             real(below) / real(total) >= level
         });
         let stable = reached.unwrap_or(last).min(last);
-        Some(Self {
-            stable,
-            canary: (stable + margin).min(last),
-        })
+        Some(Self { stable, canary: (stable + margin).min(last) })
     }
 
     /// The counts of one interval: requests per arm, and those slower than the arm's edge.

@@ -28,28 +28,16 @@ pub fn log_mean_exp(terms: &[f64]) -> f64 {
 /// Log evidence of an even bet over the grid, where `growth` gives the summed increments (nats)
 /// of one alternative.
 pub fn log_evidence(alternatives: Alternatives, growth: impl Fn(f64) -> f64) -> f64 {
-    let terms: Vec<f64> = alternatives
-        .factors()
-        .iter()
-        .map(|&lambda| growth(lambda))
-        .collect();
+    let terms: Vec<f64> = alternatives.factors().iter().map(|&lambda| growth(lambda)).collect();
     log_mean_exp(&terms)
 }
 
 /// Log evidence (nats) of a whole log of strata, staked entirely at its beginning.
 ///
 /// For decisions use [`super::process::Process`], whose restarts also see a late onset.
-pub fn log_evidence_of(
-    strata: &[Stratum],
-    alternatives: Alternatives,
-    tolerance: Tolerance,
-    dispersion: f64,
-) -> f64 {
+pub fn log_evidence_of(strata: &[Stratum], alternatives: Alternatives, tolerance: Tolerance, dispersion: f64) -> f64 {
     log_evidence(alternatives, |lambda| {
-        strata
-            .iter()
-            .map(|stratum| increment(stratum, tolerance, lambda, dispersion))
-            .sum()
+        strata.iter().map(|stratum| increment(stratum, tolerance, lambda, dispersion)).sum()
     })
 }
 
@@ -62,10 +50,7 @@ mod tests {
     fn sums_survive_the_range_of_evidence() {
         let check = |terms: &[f64], expected: f64, why: &str| {
             let value = log_sum_exp(terms);
-            assert!(
-                value == expected || (value - expected).abs() < 1e-12 * expected.abs(),
-                "{why}: {value}"
-            );
+            assert!(value == expected || (value - expected).abs() < 1e-12 * expected.abs(), "{why}: {value}");
         };
         check(&[], f64::NEG_INFINITY, "an empty sum is zero");
         check(&[f64::NEG_INFINITY; 2], f64::NEG_INFINITY, "zeros");

@@ -23,18 +23,12 @@ pub struct Schedule {
 
 impl Schedule {
     /// Everything at once: no restarts.
-    pub const AT_ONCE: Self = Self {
-        start: 1.0,
-        per_interval: 0.0,
-    };
+    pub const AT_ONCE: Self = Self { start: 1.0, per_interval: 0.0 };
 
     /// Half at the start, the rest evenly over `intervals` (rollout deadline / nominal scrape
     /// interval, fixed at the start; at least one).
     pub fn over(intervals: f64) -> Self {
-        Self {
-            start: 0.5,
-            per_interval: 0.5 / intervals.max(1.0),
-        }
+        Self { start: 0.5, per_interval: 0.5 / intervals.max(1.0) }
     }
 }
 
@@ -55,10 +49,7 @@ impl Process {
     /// A process that has seen nothing. `dispersion` (at least 1; smaller values count as 1)
     /// divides every increment of a stratum and is fixed for the rollout.
     pub fn new(alternatives: Alternatives, schedule: Schedule, dispersion: f64) -> Self {
-        let Schedule {
-            start,
-            per_interval,
-        } = schedule;
+        let Schedule { start, per_interval } = schedule;
         Self {
             alternatives,
             dispersion: dispersion.max(1.0),
@@ -77,10 +68,7 @@ impl Process {
     pub fn advance(&mut self, intervals: f64, strata: &[Stratum], tolerance: Tolerance) {
         let dispersion = self.dispersion;
         self.advance_by(intervals, |lambda| {
-            strata
-                .iter()
-                .map(|stratum| increment(stratum, tolerance, lambda, dispersion))
-                .sum()
+            strata.iter().map(|stratum| increment(stratum, tolerance, lambda, dispersion)).sum()
         });
     }
 
@@ -157,21 +145,8 @@ struct Stored {
 
 impl From<Process> for Stored {
     fn from(process: Process) -> Self {
-        let Process {
-            alternatives,
-            dispersion,
-            per_interval,
-            cash,
-            logs,
-        } = process;
-        Self {
-            grids_version: GRIDS_VERSION,
-            alternatives,
-            dispersion,
-            per_interval,
-            cash,
-            logs,
-        }
+        let Process { alternatives, dispersion, per_interval, cash, logs } = process;
+        Self { grids_version: GRIDS_VERSION, alternatives, dispersion, per_interval, cash, logs }
     }
 }
 
@@ -179,24 +154,12 @@ impl TryFrom<Stored> for Process {
     type Error = StoredProcessError;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let Stored {
-            grids_version,
-            alternatives,
-            dispersion,
-            per_interval,
-            cash,
-            logs,
-        } = stored;
+        let Stored { grids_version, alternatives, dispersion, per_interval, cash, logs } = stored;
         if grids_version != GRIDS_VERSION {
-            return Err(StoredProcessError::GridsVersion {
-                found: grids_version,
-            });
+            return Err(StoredProcessError::GridsVersion { found: grids_version });
         }
         if logs.len() != alternatives.factors().len() {
-            return Err(StoredProcessError::Length {
-                alternatives,
-                found: logs.len(),
-            });
+            return Err(StoredProcessError::Length { alternatives, found: logs.len() });
         }
         let in_range = [
             ("dispersion", dispersion.is_finite() && dispersion >= 1.0),
@@ -207,13 +170,7 @@ impl TryFrom<Stored> for Process {
         if let Some((field, _)) = in_range.into_iter().find(|(_, fits)| !fits) {
             return Err(StoredProcessError::Range { field });
         }
-        Ok(Self {
-            alternatives,
-            dispersion,
-            per_interval,
-            cash,
-            logs,
-        })
+        Ok(Self { alternatives, dispersion, per_interval, cash, logs })
     }
 }
 

@@ -25,10 +25,7 @@ pub struct RatioMismatch {
 
 impl Default for RatioMismatch {
     fn default() -> Self {
-        Self {
-            process: Process::new(Alternatives::Mismatch, Schedule::AT_ONCE, 1.0),
-            alarmed: false,
-        }
+        Self { process: Process::new(Alternatives::Mismatch, Schedule::AT_ONCE, 1.0), alarmed: false }
     }
 }
 
@@ -74,10 +71,7 @@ pub fn log_evidence_of_many(visitors: &[u64], shares: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::float_cmp,
-    reason = "without a visitor every term is exactly 0"
-)]
+#[expect(clippy::float_cmp, reason = "without a visitor every term is exactly 0")]
 mod tests {
     use super::*;
 
@@ -94,27 +88,16 @@ mod tests {
         check(&[], false, "nobody seen");
         check(&[(0.0, 0.0, 9e5)], false, "no canary, nothing to compare");
         check(&[(0.1, 1013.0, 8987.0)], false, "sound");
-        check(
-            &[(0.1, 100.0, 900.0), (0.5, 500.0, 500.0)],
-            false,
-            "a ramp is no mismatch",
-        );
+        check(&[(0.1, 100.0, 900.0), (0.5, 500.0, 500.0)], false, "a ramp is no mismatch");
         check(&[(0.5, 4500.0, 5000.0)], true, "one in ten lost");
         check(&[(0.5, 5000.0, 4500.0)], true, "on either side");
-        check(
-            &[(0.5, 4500.0, 5000.0), (0.5, 5500.0, 5000.0)],
-            true,
-            "an alarm does not heal",
-        );
+        check(&[(0.5, 4500.0, 5000.0), (0.5, 5500.0, 5000.0)], true, "an alarm does not heal");
     }
 
     #[test]
     fn other_versions_do_not_count() {
         let mut test = RatioMismatch::default();
-        let shares = Exposure {
-            canary: 0.1,
-            stable: 0.4,
-        };
+        let shares = Exposure { canary: 0.1, stable: 0.4 };
         test.observe(shares, 2000.0, 8000.0);
         assert!(test.log_evidence() < 0.0);
     }
@@ -128,12 +111,7 @@ mod tests {
         check(&[0, 0, 0], &[0.2, 0.3, 0.5], false, "nobody seen");
         check(&[2013, 2980, 5007], &[0.2, 0.3, 0.5], false, "sound");
         check(&[1700, 3100, 5200], &[0.2, 0.3, 0.5], true, "15 % lost");
-        check(
-            &[5000, 5000, 0],
-            &[0.5, 0.5, 0.0],
-            false,
-            "a share of 0 is absent",
-        );
+        check(&[5000, 5000, 0], &[0.5, 0.5, 0.0], false, "a share of 0 is absent");
         assert_eq!(log_evidence_of_many(&[0, 0], &[0.5, 0.5]), 0.0);
     }
 }

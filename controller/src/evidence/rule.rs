@@ -74,10 +74,7 @@ impl Stakes {
     pub fn significant(&self, log_evidence: &[f64], alpha: f64) -> Vec<usize> {
         let bound = -alpha.ln();
         let staked = self.staked(log_evidence).enumerate();
-        staked
-            .filter(|&(_, log)| log >= bound)
-            .map(|(signal, _)| signal)
-            .collect()
+        staked.filter(|&(_, log)| log >= bound).map(|(signal, _)| signal).collect()
     }
 
     fn staked<'a>(&'a self, log_evidence: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
@@ -86,11 +83,7 @@ impl Stakes {
         pairs.map(|(stake, log)| {
             let staked = stake.ln() + log;
             // A broken signal loses its stake, which is valid; it must not disarm the others.
-            if staked.is_nan() {
-                f64::NEG_INFINITY
-            } else {
-                staked
-            }
+            if staked.is_nan() { f64::NEG_INFINITY } else { staked }
         })
     }
 }
@@ -127,13 +120,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self {
-            alpha: 0.01,
-            beta: 0.05,
-            suspicion: 10.0,
-            harm: 20.0,
-            goal_alpha: 0.05,
-        }
+        Self { alpha: 0.01, beta: 0.05, suspicion: 10.0, harm: 20.0, goal_alpha: 0.05 }
     }
 }
 
@@ -177,11 +164,7 @@ pub enum Concern {
 impl Bounds {
     /// The verdict on `findings`. Regression outranks a mismatch: a broken canary may well cause it.
     pub fn verdict(&self, findings: &Findings) -> Verdict {
-        let Findings {
-            log_statistic,
-            log_harm,
-            ratio_mismatch,
-        } = *findings;
+        let Findings { log_statistic, log_harm, ratio_mismatch } = *findings;
         if log_statistic >= -self.alpha.ln() {
             Verdict::Rollback
         } else if log_statistic.is_nan() || log_harm.is_nan() {
@@ -210,9 +193,7 @@ impl Bounds {
 
 /// Evidence for people, from its logarithm: clamped to what an `f64` holds, never for decisions.
 pub fn displayed(log_evidence: f64) -> f64 {
-    log_evidence
-        .clamp(f64::MIN_POSITIVE.ln(), f64::MAX.ln())
-        .exp()
+    log_evidence.clamp(f64::MIN_POSITIVE.ln(), f64::MAX.ln()).exp()
 }
 
 /// The rollouts whose final evidence stands when at most a part `rate` of those named may be false
@@ -226,10 +207,7 @@ pub fn discoveries(log_evidence: &[f64], rate: f64) -> Vec<usize> {
         return Vec::new();
     };
     let indexed = log_evidence.iter().enumerate();
-    indexed
-        .filter(|&(_, &log)| log >= bound(rank))
-        .map(|(index, _)| index)
-        .collect()
+    indexed.filter(|&(_, &log)| log >= bound(rank)).map(|(index, _)| index).collect()
 }
 
 #[cfg(test)]

@@ -28,9 +28,7 @@ impl Replay {
         let next_shares = [0.2, 0.3, 0.4, 0.5, 1.0];
         Self {
             regression: process(Alternatives::Regression),
-            assurance: next_shares
-                .map(|share| (share, process(Alternatives::Assurance)))
-                .into(),
+            assurance: next_shares.map(|share| (share, process(Alternatives::Assurance))).into(),
             harm,
             pending: [0.0; 4],
             pending_scrapes: 0.0,
@@ -58,11 +56,7 @@ impl Replay {
             Verdict::Rollback => "rollback",
             Verdict::Clear if soaked && bounds.assured(log_a) => {
                 self.scrapes_in_step = 0;
-                if *next_share < 1.0 {
-                    "advance"
-                } else {
-                    "promote"
-                }
+                if *next_share < 1.0 { "advance" } else { "promote" }
             }
             Verdict::Clear | Verdict::Hold(_) => "hold",
         };
@@ -72,11 +66,9 @@ impl Replay {
     fn advance(&mut self) {
         let strata = [requests(&self.pending)];
         let scrapes = self.pending_scrapes;
-        self.regression
-            .advance(scrapes, &strata, Tolerance::FAILURES);
+        self.regression.advance(scrapes, &strata, Tolerance::FAILURES);
         for (next_share, process) in &mut self.assurance {
-            let tolerance =
-                budget::assurance_tolerance(Tolerance::FAILURES, self.harm, *next_share);
+            let tolerance = budget::assurance_tolerance(Tolerance::FAILURES, self.harm, *next_share);
             process.advance(scrapes, &strata, tolerance);
         }
         self.pending = [0.0; 4];
@@ -95,10 +87,7 @@ pub(crate) fn trace(row: &Row<'_>) {
         let (log_m, log_a, action) = replay.scrape(scrape[0], &scrape[1..]);
         let (m, id) = (log_m.exp(), row.id());
         assert!(row.close(m, number(&expected[0])), "{id} {index}: M {m}");
-        assert!(
-            row.close(log_a, number(&expected[1])),
-            "{id} {index}: log A {log_a}"
-        );
+        assert!(row.close(log_a, number(&expected[1])), "{id} {index}: log A {log_a}");
         assert_eq!(action, expected[2], "{id} {index}");
         last = action;
     }
@@ -107,9 +96,5 @@ pub(crate) fn trace(row: &Row<'_>) {
 
 /// The verdict on one statistic alone.
 pub(crate) fn verdict(log_statistic: f64, bounds: &Bounds) -> Verdict {
-    bounds.verdict(&Findings {
-        log_statistic,
-        log_harm: 0.0,
-        ratio_mismatch: false,
-    })
+    bounds.verdict(&Findings { log_statistic, log_harm: 0.0, ratio_mismatch: false })
 }

@@ -41,17 +41,11 @@ impl Row<'_> {
     pub(crate) fn near(&self, name: &str, value: f64) {
         let expected = number(self.expected(name));
         let id = self.id();
-        assert!(
-            self.close(value, expected),
-            "{id} {name}: {value}, not {expected}"
-        );
+        assert!(self.close(value, expected), "{id} {name}: {value}, not {expected}");
     }
 
     pub(crate) fn tolerance(&self) -> Tolerance {
-        Tolerance {
-            ratio: self.input("theta0"),
-            excess: self.input("delta"),
-        }
+        Tolerance { ratio: self.input("theta0"), excess: self.input("delta") }
     }
 
     /// The named grid of this crate that has the row's factors.
@@ -80,18 +74,11 @@ impl Row<'_> {
 }
 
 pub(crate) fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 pub(crate) fn numbers(value: &Value) -> Vec<f64> {
-    value
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(number)
-        .collect()
+    value.as_array().expect("a list").iter().map(number).collect()
 }
 
 pub(crate) fn integers(value: &Value) -> Vec<u64> {
@@ -104,13 +91,7 @@ pub(crate) fn requests(row: &[f64]) -> Stratum {
     let [canary_units, stable_units, canary_events, stable_events] = *row else {
         panic!("four columns, not {row:?}");
     };
-    let canary = Arm {
-        units: canary_units,
-        events: canary_events,
-    };
-    let stable = Arm {
-        units: stable_units,
-        events: stable_events,
-    };
+    let canary = Arm { units: canary_units, events: canary_events };
+    let stable = Arm { units: stable_units, events: stable_events };
     Stratum::of_units(canary, stable)
 }

@@ -9,10 +9,7 @@ fn edges_are_geometric_and_wide_enough() {
     assert_eq!(EDGES_SECONDS.first(), Some(&0.001));
     assert!((EDGES_SECONDS[4] - 0.002).abs() < 1e-18, "four per octave");
     let last = EDGES_SECONDS.last();
-    assert!(
-        last.is_some_and(|&edge| edge >= 120.0),
-        "beyond any timeout"
-    );
+    assert!(last.is_some_and(|&edge| edge >= 120.0), "beyond any timeout");
     for pair in EDGES_SECONDS.windows(2) {
         assert!((pair[1] / pair[0] - 2.0_f64.powf(0.25)).abs() < 1e-12);
     }
@@ -28,20 +25,8 @@ fn choice_of_edges() {
     check(&[5, 5, 0, 0], 0.5, 1, Some((0, 1)), "reached exactly");
     check(&[4, 6, 0, 0], 0.5, 1, Some((1, 2)), "not yet in the first");
     check(&[4, 6, 0, 0], 0.5, 0, Some((1, 1)), "no margin");
-    check(
-        &[19, 1, 0, 0],
-        0.95,
-        1,
-        Some((0, 1)),
-        "19 of 20, no rounding",
-    );
-    check(
-        &[0, 0, 0, 9],
-        0.5,
-        1,
-        Some((2, 2)),
-        "no edge above the last",
-    );
+    check(&[19, 1, 0, 0], 0.95, 1, Some((0, 1)), "19 of 20, no rounding");
+    check(&[0, 0, 0, 9], 0.5, 1, Some((2, 2)), "no edge above the last");
     check(&[0, 0, 9, 0], 0.5, 5, Some((2, 2)), "nor a margin");
     check(&[0, 0, 0, 0], 0.5, 1, None, "no history");
     check(&[7], 0.5, 1, None, "no edge at all");
@@ -71,10 +56,7 @@ fn evidence(canary: &[u64], scrapes: usize) -> (f64, f64) {
             fine[i].advance(1.0, &[stratum], Quantile::ALL[i].assurance());
         }
     }
-    (
-        regression(worse.map(|process| process.log_wealth())),
-        assurance(fine.map(|process| process.log_wealth())),
-    )
+    (regression(worse.map(|process| process.log_wealth())), assurance(fine.map(|process| process.log_wealth())))
 }
 
 #[test]
@@ -97,9 +79,6 @@ fn assurance_is_that_of_the_weakest() {
     for broken in 0..3 {
         let mut logs = [9.0; 3];
         logs[broken] = f64::NAN;
-        assert!(
-            assurance(logs).is_nan(),
-            "a broken quantile assures nothing"
-        );
+        assert!(assurance(logs).is_nan(), "a broken quantile assures nothing");
     }
 }

@@ -78,10 +78,7 @@ fn stored_state_goes_on_to_the_same_bits() {
     assert_eq!(restored, process);
     process.advance(1.0, &counts, Tolerance::FAILURES);
     restored.advance(1.0, &counts, Tolerance::FAILURES);
-    assert_eq!(
-        restored.log_wealth().to_bits(),
-        process.log_wealth().to_bits()
-    );
+    assert_eq!(restored.log_wealth().to_bits(), process.log_wealth().to_bits());
 }
 
 #[test]
@@ -102,8 +99,7 @@ fn foreign_state_is_refused() {
 
 fn any_counts() -> impl Strategy<Value = Stratum> {
     let count = || prop_oneof![Just(0.0), 0.0..20.0_f64, 0.0..1e9_f64];
-    (count(), count(), count(), count())
-        .prop_map(|(n_c, n_s, e_c, e_s)| stratum((n_c, e_c), (n_s, e_s)))
+    (count(), count(), count(), count()).prop_map(|(n_c, n_s, e_c, e_s)| stratum((n_c, e_c), (n_s, e_s)))
 }
 
 proptest! {

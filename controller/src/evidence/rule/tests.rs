@@ -12,11 +12,7 @@ fn stakes(parts: &[f64]) -> Stakes {
 fn verdicts_in_order_of_rank() {
     let bounds = Bounds::default();
     let check = |m: f64, harm: f64, ratio_mismatch, expected, why: &str| {
-        let findings = Findings {
-            log_statistic: m.ln(),
-            log_harm: harm.ln(),
-            ratio_mismatch,
-        };
+        let findings = Findings { log_statistic: m.ln(), log_harm: harm.ln(), ratio_mismatch };
         assert_eq!(bounds.verdict(&findings), expected, "{why}");
     };
     let hold = Verdict::Hold;
@@ -42,12 +38,7 @@ fn absent_signals_are_neutral() {
     };
     check(&[], &[], 1.0, "no signal at all");
     check(&[0.5, 0.5], &[], 1.0, "none has data");
-    check(
-        &[0.5],
-        &[9.0_f64.ln()],
-        5.0,
-        "the rest of 1 bets on nothing",
-    );
+    check(&[0.5], &[9.0_f64.ln()], 5.0, "the rest of 1 bets on nothing");
     check(&[0.5, 0.5], &[9.0_f64.ln()], 5.0, "stakes are not spread");
     let broken = [f64::NAN, 9.0_f64.ln()];
     check(&[0.5, 0.5], &broken, 4.5, "NaN loses its own stake only");

@@ -1,0 +1,181 @@
+//! One client connection: its protocol, its requests, and what it may wait for how long.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use tidegate_config::limits;
+use tokio::net::TcpStream;
+
+use crate::admission::{Activity, Wait};
+use crate::body::ResponseBody;
+use crate::client_io::ClientIo;
+use crate::handle::{Client, handle};
+use crate::protocol::{self, Protocol};
+use crate::snapshot::Timeouts;
+use crate::timer::{Deadline, Timer};
+use crate::worker::Worker;
+
+/// Serves a connection until either side closes it.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let activity = Activity::new(Rc::clone(&worker.timer));
+    let deadline = worker.timer.deadline();
+    let timeouts = worker.snapshot().timeouts;
+    deadline.set(timeouts.header_read);
+    // An error here is a client that went away: there is nobody left to tell.
+    let detected = first_bytes(&deadline, &worker, protocol::detect(&stream)).await;
+    let Some(Ok(Some((protocol, ahead)))) = detected else { return };
+    let address = peer.ip().to_canonical();
+    let forwarded_for = HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+    let client = Rc::new(Client { worker: Rc::clone(&worker), activity: Rc::clone(&activity), address, forwarded_for });
+    let service = service_fn(move |request: Request<Incoming>| {
+        let client = Rc::clone(&client);
+        async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, request).await) }
+    });
+    let io = ClientIo::new(stream, ahead, Rc::clone(&activity));
+    let watch = Watch { worker, activity, deadline, timeouts };
+    match protocol {
+        Protocol::Http1 => serve_http1(io, service, &watch).await,
+        Protocol::Http2 => serve_http2(io, service, &watch).await,
+    }
+}
+
+async fn serve_http1<S>(io: ClientIo, service: S, watch: &Watch)
+where
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible> + Unpin,
+{
+    let mut builder = http1::Builder::new();
+    // hyper's own head timer would be set and cleared for every request; ours is looked at once a tick.
+    builder.header_read_timeout(None).max_header_size(limits::REQUEST_HEAD_BYTES_MAX);
+    let mut connection = builder.serve_connection(io, service);
+    let mut closing = false;
+    let late = poll_fn(|cx| {
+        if Pin::new(&mut connection).poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        // Only now: a connection that is told to close before it has read what the client sent would lose it.
+        if watch.worker.draining.get() && !closing {
+            closing = true;
+            Pin::new(&mut connection).graceful_shutdown();
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+        }
+        watch.poll(cx, true).map(Some)
+    })
+    .await;
+    if let Some(Wait::Head(_)) = late {
+        // Best effort: such a client may not be reading.
+        let _ = connection.into_parts().io.stream().try_write(LATE_HEAD);
+    }
+}
+
+/// The answer to a request head that takes too long (RFC 9110 §15.5.9).
+const LATE_HEAD: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\
+    x-tidegate-reason: head-timeout\r\n\r\n";
+
+async fn serve_http2<S>(io: ClientIo, service: S, watch: &Watch)
+where
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+    S::Future: 'static,
+{
+    let mut builder = http2::Builder::new(OnThisThread);
+    builder
+        .max_concurrent_streams(limits::H2_STREAMS_MAX)
+        .initial_stream_window_size(limits::H2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(limits::H2_CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(u32::try_from(limits::REQUEST_HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut closing = false;
+    poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let late = watch.poll(cx, false).is_ready();
+        if late && closing {
+            return Poll::Ready(());
+        }
+        if (late || watch.worker.draining.get()) && !closing {
+            closing = true;
+            // Says GOAWAY, and gives the client one more period to end what it is at.
+            connection.as_mut().graceful_shutdown();
+            watch.deadline.set(watch.timeouts.header_read);
+            return connection.as_mut().poll(cx).map(drop);
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Waits for the first bytes until the deadline; while draining, for one second more, because a client that was let in
+/// just before may be about to send.
+async fn first_bytes<F: Future>(deadline: &Deadline, worker: &Worker, bytes: F) -> Option<F::Output> {
+    let mut bytes = pin!(bytes);
+    let mut hurried = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = bytes.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if worker.draining.get() && !hurried {
+            hurried = true;
+            deadline.set(Duration::from_secs(1));
+        }
+        deadline.poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// The timeouts of a connection. One deadline serves them all: when it fires, what the connection waits for tells
+/// whether its time is up or when to look again.
+struct Watch {
+    worker: Rc<Worker>,
+    activity: Rc<Activity>,
+    deadline: Deadline,
+    timeouts: Timeouts,
+}
+
+impl Watch {
+    /// Ready with what took too long.
+    fn poll(&self, cx: &mut Context<'_>, is_http1: bool) -> Poll<Wait> {
+        while self.deadline.poll(cx).is_ready() {
+            let Timeouts { header_read, client_idle, body_idle, .. } = self.timeouts;
+            let now = self.worker.timer.now();
+            let wait = self.activity.wait(is_http1);
+            let until = match wait {
+                Wait::Request(since) => since + Timer::ticks(client_idle),
+                Wait::Head(since) => since + Timer::ticks(header_read),
+                Wait::Transfer(since) => since + Timer::ticks(body_idle),
+                Wait::Endpoint => now + Timer::ticks(body_idle),
+            };
+            if until <= now {
+                return Poll::Ready(wait);
+            }
+            // What it waits for may change at any time to something with a shorter limit, so look again within the
+            // shortest: once in that time, not once a request.
+            let shortest = Timer::ticks(header_read.min(client_idle).min(body_idle));
+            self.deadline.set_at(until.min(now + shortest));
+        }
+        Poll::Pending
+    }
+}
+
+/// Spawns HTTP/2 streams on the worker's own thread.
+#[derive(Clone, Copy)]
+struct OnThisThread;
+
+impl<F: Future + 'static> Executor<F> for OnThisThread {
+    fn execute(&self, future: F) {
+        drop(tokio::task::spawn_local(async move {
+            future.await;
+        }));
+    }
+}

@@ -1,0 +1,203 @@
+//! The life of a request, on one screen.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use tidegate_config::limits;
+
+use crate::admission::{Activity, Admission};
+use crate::body::ResponseBody;
+use crate::clock::now;
+use crate::error::Error;
+use crate::forward::{self, Answer, Patience, forward};
+use crate::headers;
+use crate::record::{self, Assigned, Outcome};
+use crate::route::Target;
+use crate::shard::Cause;
+use crate::snapshot::Snapshot;
+use crate::timer::Deadline;
+use crate::upload::RequestBody;
+use crate::visitor::Visitor;
+use crate::worker::Worker;
+
+/// The client behind a connection.
+pub(crate) struct Client {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) activity: Rc<Activity>,
+    pub(crate) address: IpAddr,
+    /// The address as a field value, made once for all requests of the connection.
+    pub(crate) forwarded_for: HeaderValue,
+}
+
+/// Answers one request: load the snapshot, find the route, assign a version, choose an endpoint, rewrite the fields,
+/// forward, rewrite them back, record.
+pub(crate) async fn handle(client: &Client, request: Request<Incoming>) -> Response<ResponseBody> {
+    let started = now();
+    let snapshot = client.worker.snapshot();
+    respond(client, &snapshot, request, started).await.unwrap_or_else(|error| error.response())
+}
+
+async fn respond(
+    client: &Client,
+    snapshot: &Snapshot,
+    request: Request<Incoming>,
+    started: Instant,
+) -> Result<Response<ResponseBody>, Error> {
+    let worker = &*client.worker;
+    let limit = worker.part_of(snapshot.limits.requests_in_flight);
+    let admission = worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?;
+    let (request, target) = accept(snapshot, request)?;
+    let service = &snapshot.services[target.service];
+    let visitor =
+        service.splits().then(|| Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()));
+    let arm = visitor.map_or(service.fallback, |visitor| visitor.arm(service));
+    let may_convert = record::may_convert(service, request.method(), request.uri().path());
+    let assigned = Assigned { worker, snapshot, service, arm, visitor, may_convert };
+    let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
+
+    let sent = send(client, snapshot, request, target, &assigned).await;
+    let latency = now().saturating_duration_since(started);
+    unanswered.settled.set(true);
+    match sent {
+        Ok(sent) => Ok(answered(&assigned, sent, admission, latency)),
+        Err(error) => Ok(failed(&assigned, &error, latency)),
+    }
+}
+
+/// Checks the request and finds its route.
+fn accept(snapshot: &Snapshot, request: Request<Incoming>) -> Result<(Request<Incoming>, Target), Error> {
+    let (mut head, body) = request.into_parts();
+    if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
+        return Err(Error::TargetTooLong);
+    }
+    headers::accept(&mut head)?;
+    let host = headers::host(&head.headers);
+    let path = head.uri.path();
+    let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        snapshot.routes.find(&host.to_ascii_lowercase(), path)
+    } else {
+        snapshot.routes.find(host, path)
+    };
+    let target = found.ok_or(Error::NoRoute)?;
+    Ok((Request::from_parts(head, body), target))
+}
+
+/// An answer, and what it says of the version that should have given it.
+struct Sent {
+    answer: Answer,
+    /// The arm that gave it: the assigned one, or stable where that could not be reached.
+    by: usize,
+    deadline: Deadline,
+    failure: Option<Cause>,
+}
+
+async fn send(
+    client: &Client,
+    snapshot: &Snapshot,
+    request: Request<Incoming>,
+    target: Target,
+    assigned: &Assigned<'_>,
+) -> Result<Sent, Error> {
+    let worker = &*client.worker;
+    let deadline = worker.timer.deadline();
+    let (head, body) = request.into_parts();
+    let (body, progress) = RequestBody::new(body, snapshot.limits.request_body_bytes, &worker.timer);
+    let mut request = Request::from_parts(head, body);
+    *request.version_mut() = Version::HTTP_11;
+    headers::forwarded(&mut request, &client.forwarded_for, worker.request_id());
+    let timeouts = &snapshot.timeouts;
+    let patience = Patience {
+        deadline: &deadline,
+        connect: timeouts.connect,
+        request: target.request_timeout,
+        body_idle: timeouts.body_idle,
+        progress,
+    };
+    let service = assigned.service;
+    let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], request, &patience).await {
+        // A version that cannot be reached at all hurts its own record, not its visitors.
+        Err((error, Some(unsent))) if assigned.arm != service.fallback && cause(&error).is_some() => {
+            let fallback = forward(worker, &service.arms[service.fallback], unsent, &patience).await;
+            (service.fallback, fallback, cause(&error))
+        }
+        result => (assigned.arm, result, None),
+    };
+    drop(patience);
+    match result {
+        Ok(answer) => Ok(Sent { answer, by, deadline, failure }),
+        Err((error, _)) => Err(error),
+    }
+}
+
+/// Rewrites the response and records it.
+fn answered(
+    assigned: &Assigned<'_>,
+    sent: Sent,
+    mut admission: Admission,
+    latency: Duration,
+) -> Response<ResponseBody> {
+    let Sent { answer: Answer { response, link, lease }, by, deadline, failure } = sent;
+    let (mut head, incoming) = response.into_parts();
+    admission.answered();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it: upgrades are refused before they are forwarded.
+        return failed(assigned, &Error::BadResponse, latency);
+    }
+    let failure = failure.or(head.status.is_server_error().then_some(Cause::Status));
+    if head.status.is_server_error() {
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
+    } else {
+        lease.endpoint().succeeded();
+    }
+    headers::returned(&mut head.headers);
+    assigned.record(&Outcome { latency, status: Some(head.status), failure }, &mut head.headers);
+    let idle = assigned.snapshot.timeouts.body_idle;
+    let body = ResponseBody::endpoint(incoming, link, lease, deadline, idle, admission);
+    Response::from_parts(head, body)
+}
+
+/// Answers in the place of a version that gave no response, and records that.
+fn failed(assigned: &Assigned<'_>, error: &Error, latency: Duration) -> Response<ResponseBody> {
+    let mut response = error.response();
+    let (status, failure) = (Some(response.status()), cause(error));
+    assigned.record(&Outcome { latency, status, failure }, response.headers_mut());
+    response
+}
+
+/// Why an error counts against its version; `None` where it is not the version's fault.
+fn cause(error: &Error) -> Option<Cause> {
+    match error {
+        Error::Connect(_) | Error::ConnectTimeout | Error::NoEndpoint => Some(Cause::Connect),
+        Error::Reset(_) | Error::BadResponse => Some(Cause::Reset),
+        Error::RequestTimeout => Some(Cause::Timeout),
+        Error::Malformed(_)
+        | Error::TargetTooLong
+        | Error::BodyTooLarge
+        | Error::Unsupported(_)
+        | Error::NoRoute
+        | Error::Overloaded
+        | Error::BodyTimeout
+        | Error::ClientGone => None,
+    }
+}
+
+/// A request whose client may go away before the response: it was exposed to its version all the same.
+struct Unanswered<'a> {
+    assigned: &'a Assigned<'a>,
+    started: Instant,
+    settled: Cell<bool>,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.settled.get() {
+            let latency = now().saturating_duration_since(self.started);
+            let outcome = Outcome { latency, status: None, failure: None };
+            self.assigned.record(&outcome, &mut HeaderMap::new());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The worker threads, and the one handle by which the rest of the process rules them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use tidegate_config::Publication;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::now;
+use crate::ledger::{Counting, Reporter};
+use crate::listen;
+use crate::registry::Registry;
+use crate::state::{Resolved, State};
+use crate::timer::TICK;
+use crate::worker::Worker;
+
+/// Why the proxy cannot start or take a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or its runtime could not be started.
+    #[error("cannot start a worker: {0}")]
+    Worker(#[source] io::Error),
+}
+
+enum Command {
+    Listen { listener: std::net::TcpListener, stop: watch::Receiver<bool> },
+    Drain { deadline: Instant },
+}
+
+/// A running data plane.
+#[derive(Debug)]
+pub struct Proxy {
+    state: Arc<State>,
+    counting: Counting,
+    commands: Vec<mpsc::UnboundedSender<Command>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// By the address that was asked for: the address bound, and the word to stop.
+    listeners: Mutex<BTreeMap<SocketAddr, (SocketAddr, watch::Sender<bool>)>>,
+}
+
+impl Proxy {
+    /// Starts `workers` threads with a first publication in force, listening on its addresses.
+    pub fn start(publication: &Publication, resolved: &Resolved, workers: usize) -> Result<Self, StartError> {
+        let registry: Arc<Mutex<Registry>> = Arc::default();
+        let (counting, reporters) = Counting::start(Arc::clone(&registry), workers).map_err(StartError::Worker)?;
+        let state = Arc::new(State::new(publication, resolved, workers, registry));
+        let (mut commands, mut threads) = (Vec::new(), Vec::new());
+        for (index, reporter) in reporters.into_iter().enumerate() {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let state = Arc::clone(&state);
+            let body = move || run(index, workers, state, reporter, receiver);
+            let thread = thread::Builder::new().name(format!("tidegate-worker-{index}")).spawn(body);
+            threads.push(thread.map_err(StartError::Worker)?);
+            commands.push(sender);
+        }
+        let proxy = Self { state, counting, commands, threads: Mutex::new(threads), listeners: Mutex::default() };
+        proxy.listen(publication)?;
+        Ok(proxy)
+    }
+
+    /// Puts a publication in force. New addresses are opened before anything else changes, so that an address in use
+    /// refuses the whole publication; addresses that are gone let their clients finish.
+    pub fn apply(&self, publication: &Publication, resolved: &Resolved) -> Result<(), StartError> {
+        self.listen(publication)?;
+        self.state.apply(publication, resolved);
+        Ok(())
+    }
+
+    /// What the workers read and count.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// Evidence events lost to a full queue.
+    pub fn dropped_events(&self) -> u64 {
+        self.counting.dropped()
+    }
+
+    /// The addresses clients can connect to.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        lock(&self.listeners).values().map(|(bound, _)| *bound).collect()
+    }
+
+    fn listen(&self, publication: &Publication) -> Result<(), StartError> {
+        let mut listeners = lock(&self.listeners);
+        let wanted: Vec<SocketAddr> = publication.config.listeners.iter().map(|listener| listener.address).collect();
+        let mut opened = Vec::new();
+        for address in wanted.iter().filter(|address| !listeners.contains_key(address)) {
+            let failed = |source| StartError::Listen { address: *address, source };
+            let first = listen::bind(*address).map_err(failed)?;
+            let bound = first.local_addr().map_err(failed)?;
+            let mut sockets = vec![first];
+            for _ in 1..self.commands.len() {
+                sockets.push(listen::bind(bound).map_err(failed)?);
+            }
+            opened.push((*address, bound, sockets));
+        }
+        for (address, bound, sockets) in opened {
+            let (stop, stopped) = watch::channel(false);
+            for (worker, listener) in self.commands.iter().zip(sockets) {
+                // A worker that is gone has been reported by its panic; the others go on.
+                let _ = worker.send(Command::Listen { listener, stop: stopped.clone() });
+            }
+            listeners.insert(address, (bound, stop));
+        }
+        listeners.retain(|address, (_, stop)| wanted.contains(address) || stop.send(true).is_err());
+        Ok(())
+    }
+
+    /// Takes no more clients, lets requests end within `timeouts.drain`, and returns when all workers have stopped.
+    pub fn drain(&self) {
+        for (_, stop) in lock(&self.listeners).values() {
+            let _ = stop.send(true);
+        }
+        let deadline = now() + self.state.current().load().timeouts.drain;
+        for worker in &self.commands {
+            let _ = worker.send(Command::Drain { deadline });
+        }
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The body of a worker thread.
+fn run(index: usize, count: usize, state: Arc<State>, reporter: Reporter, commands: mpsc::UnboundedReceiver<Command>) {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    match runtime {
+        Ok(runtime) => runtime.block_on(work(Worker::new(index, count, state, reporter), commands)),
+        // Without a runtime there is no worker; its listeners close, so the kernel gives its clients to the others.
+        Err(error) => eprintln!("tidegate: worker {index} cannot start: {error}"),
+    }
+}
+
+async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut until: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            biased;
+            command = commands.recv(), if until.is_none() => match command {
+                Some(Command::Listen { listener, stop }) => match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => drop(tokio::task::spawn_local(listen::accept(Rc::clone(&worker), listener, stop))),
+                    Err(error) => eprintln!("tidegate: worker {} cannot listen: {error}", worker.index),
+                },
+                Some(Command::Drain { deadline }) => {
+                    until = Some(deadline);
+                    // The accept loops empty their queues first: they are tasks that are ready now.
+                    for _ in 0..3 {
+                        tokio::task::yield_now().await;
+                    }
+                    worker.draining.set(true);
+                    worker.timer.wake_all();
+                }
+                None => return,
+            },
+            _ = tick.tick() => {
+                let now = now();
+                worker.tick(now);
+                if until.is_some_and(|until| worker.connections.get() == 0 || now >= until) {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything a request needs to know, in one immutable value with one generation number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_config::policy::Conversion;
+use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
+
+use crate::endpoint::Endpoint;
+use crate::route::RouteTable;
+use crate::shard::Shards;
+
+/// One generation of the routing state.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Its number.
+    pub generation: u64,
+    /// Which service takes a request.
+    pub routes: RouteTable,
+    /// The services, in the order of the routes' indices.
+    pub services: Vec<Service>,
+    /// Signs visitors' cookies.
+    pub cookie_key: Key,
+    /// Every timeout.
+    pub timeouts: Timeouts,
+    /// The limits a user may set.
+    pub limits: Limits,
+    /// Whether requests are logged.
+    pub access_log: bool,
+}
+
+/// The timeouts as the standard library measures time; named as in [`tidegate_config::Timeouts`].
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    pub header_read: Duration,
+    pub client_idle: Duration,
+    pub connect: Duration,
+    pub body_idle: Duration,
+    pub endpoint_idle: Duration,
+    pub drain: Duration,
+}
+
+/// A service and how its visitors are divided.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: Name,
+    /// Where its counters are in the registry.
+    pub slot: usize,
+    /// The epoch of this split.
+    pub epoch: u64,
+    /// Keys the assignment.
+    pub salt: Key,
+    /// The versions in the order of their shares on the line.
+    pub arms: Vec<Arm>,
+    /// The rollout under way.
+    pub rollout: Option<RolloutId>,
+    /// Who counts as one visitor.
+    pub visitor: Visitor,
+    /// Which request is a conversion.
+    pub conversion: Option<Conversion>,
+    /// The cookie that holds a visitor's facts.
+    pub facts_cookie: String,
+    /// The arm that takes a request whose own version cannot be reached: stable.
+    pub fallback: usize,
+}
+
+/// A version and its part of the line.
+#[derive(Debug)]
+pub struct Arm {
+    /// The version.
+    pub version: Name,
+    /// Whether it is what a tester means by `stable` or `canary`.
+    pub role: Role,
+    /// Where its part ends, in parts per million from the start.
+    pub upper: u32,
+    /// Where it runs.
+    pub endpoints: Arc<[Arc<Endpoint>]>,
+    /// Counters of this version in this epoch.
+    pub shards: Arc<Shards>,
+    /// Counters of requests that a tester sent here.
+    pub outside: Arc<Shards>,
+}
+
+/// What a version is in its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The version that is compared with.
+    Stable,
+    /// The version that is tried.
+    Canary,
+    /// Neither.
+    Other,
+}
+
+impl Service {
+    /// Whether more than one version takes visitors, so that they must be told apart.
+    pub fn splits(&self) -> bool {
+        self.rollout.is_some() || self.arms.iter().any(|arm| arm.upper != 0 && arm.upper != 1_000_000)
+    }
+
+    /// The arm that a tester names: a version, `stable` or `canary`.
+    pub fn arm_named(&self, name: &[u8]) -> Option<usize> {
+        let by_role = |arm: &Arm| match name {
+            b"stable" => arm.role == Role::Stable,
+            b"canary" => arm.role == Role::Canary,
+            _ => false,
+        };
+        self.arms.iter().position(|arm| by_role(arm) || arm.version.as_str().as_bytes() == name)
+    }
+}

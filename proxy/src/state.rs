@@ -1,0 +1,194 @@
+//! The routing state in force, and the one way to change it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tidegate_config::{Address, Config, Name, Publication, Split};
+
+use crate::clock::now;
+use crate::endpoint::Endpoint;
+use crate::registry::Registry;
+use crate::route::RouteTable;
+use crate::snapshot::{Arm, Role, Service, Snapshot, Timeouts};
+
+/// The addresses that DNS names stand for at the moment.
+pub type Resolved = BTreeMap<Address, Vec<SocketAddr>>;
+
+/// What workers read, and what their counters are kept in.
+#[derive(Debug)]
+pub struct State {
+    current: ArcSwap<Snapshot>,
+    registry: Arc<Mutex<Registry>>,
+    workers: usize,
+    origin: Instant,
+    /// Serialises changes; holds what outlives a snapshot.
+    carried: Mutex<Carried>,
+}
+
+#[derive(Debug, Default)]
+struct Carried {
+    endpoints: HashMap<(Name, Name, SocketAddr), Arc<Endpoint>>,
+    next_endpoint: u64,
+}
+
+impl State {
+    /// The state for `workers` workers, with a first publication in force.
+    pub fn new(publication: &Publication, resolved: &Resolved, workers: usize, registry: Arc<Mutex<Registry>>) -> Self {
+        let origin = now();
+        let mut carried = Carried::default();
+        let snapshot = build(publication, resolved, workers, origin, &mut lock(&registry), &mut carried);
+        let current = ArcSwap::from_pointee(snapshot);
+        Self { current, registry, workers, origin, carried: Mutex::new(carried) }
+    }
+
+    /// Puts a publication in force: requests that begin after this see it, requests under way end as they began.
+    ///
+    /// An older generation than the one in force is ignored.
+    pub fn apply(&self, publication: &Publication, resolved: &Resolved) {
+        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        if publication.generation < self.current.load().generation {
+            return;
+        }
+        let snapshot = build(publication, resolved, self.workers, self.origin, &mut lock(&self.registry), &mut carried);
+        self.current.store(Arc::new(snapshot));
+    }
+
+    /// The snapshot in force.
+    pub fn current(&self) -> &ArcSwap<Snapshot> {
+        &self.current
+    }
+
+    /// The counters.
+    pub fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+}
+
+fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
+    registry.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn build(
+    publication: &Publication,
+    resolved: &Resolved,
+    workers: usize,
+    origin: Instant,
+    registry: &mut Registry,
+    carried: &mut Carried,
+) -> Snapshot {
+    let config = &publication.config;
+    let old = std::mem::take(&mut carried.endpoints);
+    let mut services = Vec::new();
+    for (name, split) in &publication.splits {
+        let Some(configured) = config.services.get(name) else { continue };
+        let slot = registry.slot(name);
+        let versions: Vec<Name> = split.arms.iter().map(|arm| arm.version.clone()).collect();
+        let Some(counters) = registry.services[slot].as_mut() else { continue };
+        let shards = counters.enter_epoch(split.epoch, &versions, workers);
+        counters.tidy();
+        let mut upper = 0;
+        let mut arms = Vec::new();
+        for (arm, shards) in split.arms.iter().zip(shards) {
+            upper += arm.share.ppm();
+            let addresses = configured.versions.get(&arm.version).map_or(&[][..], |version| &version.endpoints);
+            let endpoints = carried.endpoints_of(&old, name, &arm.version, &addresses_of(addresses, resolved), origin);
+            let outside = counters.outside(&arm.version, workers);
+            let (role, version) = (role(split, &arm.version), arm.version.clone());
+            arms.push(Arm { version, role, upper, endpoints, shards, outside });
+        }
+        let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
+        let conversion = configured.rollout.as_ref().and_then(|policy| policy.conversion.clone());
+        let facts_cookie = format!("{}-{:08x}", crate::cookie::VISITOR, short_hash(name));
+        services.push(Service {
+            name: name.clone(),
+            slot,
+            epoch: split.epoch,
+            salt: split.salt,
+            arms,
+            rollout: split.rollout,
+            visitor: configured.visitor.clone(),
+            conversion,
+            facts_cookie,
+            fallback,
+        });
+    }
+    registry.retain(|name| publication.splits.contains_key(name));
+    let routes = RouteTable::new(config, |name| services.iter().position(|service| service.name == *name));
+    Snapshot {
+        generation: publication.generation,
+        routes,
+        services,
+        cookie_key: publication.cookie_key,
+        timeouts: timeouts(config),
+        limits: config.limits.clone(),
+        access_log: config.access_log.is_some(),
+    }
+}
+
+fn role(split: &Split, version: &Name) -> Role {
+    if split.canary.as_ref() == Some(version) {
+        Role::Canary
+    } else if split.stable == *version {
+        Role::Stable
+    } else {
+        Role::Other
+    }
+}
+
+/// Names the facts cookie: short, and the same for a service wherever it is served.
+fn short_hash(name: &Name) -> u32 {
+    let draw = crate::assign::Draw::of(&tidegate_config::Key([0; 16]), name.as_str().as_bytes());
+    draw.thinning()
+}
+
+fn timeouts(config: &Config) -> Timeouts {
+    let tidegate_config::Timeouts { header_read, client_idle, connect, request: _, body_idle, endpoint_idle, drain } =
+        config.timeouts.clone();
+    Timeouts {
+        header_read: header_read.into(),
+        client_idle: client_idle.into(),
+        connect: connect.into(),
+        body_idle: body_idle.into(),
+        endpoint_idle: endpoint_idle.into(),
+        drain: drain.into(),
+    }
+}
+
+fn addresses_of(addresses: &[Address], resolved: &Resolved) -> Vec<SocketAddr> {
+    let mut all = Vec::new();
+    for address in addresses {
+        match address {
+            Address::Ip(ip) => all.push(*ip),
+            name @ Address::Dns { .. } => all.extend(resolved.get(name).into_iter().flatten()),
+        }
+    }
+    all.truncate(tidegate_config::limits::ENDPOINTS_PER_VERSION_MAX);
+    all
+}
+
+impl Carried {
+    /// The endpoints of a version: those known already keep their health and, by their id, their connections.
+    fn endpoints_of(
+        &mut self,
+        old: &HashMap<(Name, Name, SocketAddr), Arc<Endpoint>>,
+        service: &Name,
+        version: &Name,
+        addresses: &[SocketAddr],
+        origin: Instant,
+    ) -> Arc<[Arc<Endpoint>]> {
+        let mut endpoint = |address: &SocketAddr| {
+            let key = (service.clone(), version.clone(), *address);
+            let known = self.endpoints.get(&key).or_else(|| old.get(&key)).cloned();
+            let endpoint = known.unwrap_or_else(|| {
+                self.next_endpoint += 1;
+                Arc::new(Endpoint::new(*address, self.next_endpoint, origin))
+            });
+            self.endpoints.insert(key, Arc::clone(&endpoint));
+            endpoint
+        };
+        addresses.iter().map(&mut endpoint).collect()
+    }
+}

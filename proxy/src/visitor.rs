@@ -1,0 +1,98 @@
+//! Who sends a request, and what its own cookies say of it.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, header};
+use tidegate_config::Identity as By;
+
+use crate::assign::{self, Draw};
+use crate::cookie::{self, Facts, Identity, Ours};
+use crate::snapshot::{Service, Snapshot};
+
+/// The visitor behind one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visitor {
+    /// Its draw in this service's split.
+    pub(crate) draw: Draw,
+    /// The id in its cookie: the one it brought or the one it is to get.
+    pub(crate) id: Option<u64>,
+    /// Whether that cookie has still to be set.
+    pub(crate) is_new: bool,
+    /// Whether it can never be met again.
+    pub(crate) anonymous: bool,
+    /// What its cookie says of the rollout.
+    pub(crate) facts: Option<Facts>,
+    /// The arm that a tester chose.
+    pub(crate) chosen: Option<usize>,
+}
+
+impl Visitor {
+    /// Tells who sends a request: by the configured header, else by cookie, address or not at all. `random` gives the id
+    /// of a visitor who is not known.
+    pub(crate) fn of(
+        snapshot: &Snapshot,
+        service: &Service,
+        fields: &HeaderMap,
+        client: IpAddr,
+        random: impl FnOnce() -> u64,
+    ) -> Self {
+        let mut ours = Ours::default();
+        for value in fields.get_all(header::COOKIE) {
+            ours.read(value.as_bytes(), &service.facts_cookie);
+        }
+        let named = service.visitor.header.as_ref().and_then(|name| fields.get(name.as_str()));
+        let mut visitor = Self { draw: Draw(0), id: None, is_new: false, anonymous: false, facts: None, chosen: None };
+        if let Some(name) = named {
+            visitor.draw = Draw::of(&service.salt, name.as_bytes());
+        } else {
+            match service.visitor.by {
+                By::Cookie => {
+                    let known = ours.visitor.and_then(|value| Identity::open(&snapshot.cookie_key, value));
+                    visitor.is_new = known.is_none();
+                    let id = known.map_or_else(random, |known| known.id);
+                    visitor.id = Some(id);
+                    visitor.draw = Draw::of(&service.salt, &id.to_le_bytes());
+                }
+                By::Address => visitor.draw = of_address(service, client),
+                By::Request => {
+                    visitor.anonymous = true;
+                    visitor.draw = Draw::of(&service.salt, &random().to_le_bytes());
+                }
+            }
+        }
+        if let (Some(id), Some(rollout), Some(value)) = (visitor.id, service.rollout, ours.facts) {
+            visitor.facts = Facts::open(&snapshot.cookie_key, id, rollout, value);
+        }
+        if service.visitor.overridable {
+            let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
+            visitor.chosen = header.or(ours.version).and_then(|name| service.arm_named(name));
+        }
+        visitor
+    }
+
+    /// The arm that this visitor sees. This is the line that picks a version.
+    pub(crate) fn arm(&self, service: &Service) -> usize {
+        self.chosen.unwrap_or_else(|| assign::pick(service.arms.iter().map(|arm| arm.upper), self.draw.place()))
+    }
+}
+
+/// The field by which a tester chooses a version.
+pub(crate) const OVERRIDE_HEADER: &str = "x-tidegate-version";
+
+fn of_address(service: &Service, client: IpAddr) -> Draw {
+    match client.to_canonical() {
+        IpAddr::V4(address) => Draw::of(&service.salt, &address.octets()),
+        IpAddr::V6(address) => Draw::of(&service.salt, &address.octets()),
+    }
+}
+
+/// The `Set-Cookie` value for one of our cookies.
+pub(crate) fn set_cookie(name: &str, value: &str, max_age: u32) -> String {
+    format!("{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax")
+}
+
+/// The `Set-Cookie` value that gives a visitor its identity.
+pub(crate) fn identify(snapshot: &Snapshot, id: u64, minted: u32) -> String {
+    let value = Identity { id, minted }.seal(&snapshot.cookie_key);
+    set_cookie(cookie::VISITOR, &value, cookie::VISITOR_MAX_AGE)
+}

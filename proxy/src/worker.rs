@@ -1,0 +1,202 @@
+//! One worker: what its connections share, none of it with another thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use foldhash::fast::FixedState;
+use http::HeaderValue;
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+use tidegate_config::limits;
+
+use crate::admission::Gate;
+use crate::assign::Draw;
+use crate::clock;
+use crate::cookie::Facts;
+use crate::endpoint::Endpoint;
+use crate::ledger::Reporter;
+use crate::pool::Pool;
+use crate::snapshot::Snapshot;
+use crate::state::State;
+use crate::timer::Timer;
+
+/// The state of one worker thread.
+pub(crate) struct Worker {
+    /// Which of the counters' shards is its own.
+    pub(crate) index: usize,
+    /// How many workers there are.
+    pub(crate) count: usize,
+    pub(crate) timer: Rc<Timer>,
+    pub(crate) gate: Rc<Gate>,
+    pub(crate) reporter: Reporter,
+    /// Whether connections are to end after the request they are at.
+    pub(crate) draining: Cell<bool>,
+    /// Client connections of this worker.
+    pub(crate) connections: Cell<u32>,
+    state: Arc<State>,
+    /// The snapshot in force, counted without atomics while this thread hands it out.
+    #[expect(clippy::redundant_allocation, reason = "the Arc's count is shared by all threads, the Rc's is our own")]
+    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    pools: RefCell<HashMap<u64, Rc<Pool>, FixedState>>,
+    random: RefCell<StdRng>,
+    /// Request ids made in advance.
+    ids: RefCell<Bytes>,
+    recent: RefCell<Box<[(u64, u16)]>>,
+}
+
+/// Hexadecimal digits of a request id.
+const ID_LENGTH: usize = 32;
+/// Request ids made at once.
+const IDS_AT_ONCE: usize = 64;
+
+impl Worker {
+    pub(crate) fn new(index: usize, count: usize, state: Arc<State>, reporter: Reporter) -> Rc<Self> {
+        let snapshot = RefCell::new(Rc::new(state.current().load_full()));
+        Rc::new(Self {
+            index,
+            count,
+            timer: Timer::new(clock::now()),
+            gate: Rc::default(),
+            reporter,
+            draining: Cell::new(false),
+            connections: Cell::new(0),
+            state,
+            snapshot,
+            pools: RefCell::default(),
+            random: RefCell::new(StdRng::from_rng(&mut rand::rng())),
+            ids: RefCell::default(),
+            recent: RefCell::default(),
+        })
+    }
+
+    /// The snapshot in force; the caller keeps it for the whole request.
+    #[expect(clippy::redundant_allocation, reason = "the Arc's count is shared by all threads, the Rc's is our own")]
+    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        let mut held = self.snapshot.borrow_mut();
+        let current = self.state.current().load();
+        if !Arc::ptr_eq(&held, &current) {
+            *held = Rc::new(Arc::clone(&current));
+        }
+        Rc::clone(&held)
+    }
+
+    /// The part of a limit of the whole process that this worker may use.
+    pub(crate) fn part_of(&self, limit: u32) -> u32 {
+        limit.div_ceil(u32::try_from(self.count).unwrap_or(1)).max(1)
+    }
+
+    /// The connections to an endpoint.
+    pub(crate) fn pool(&self, endpoint: &Arc<Endpoint>) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        Rc::clone(pools.entry(endpoint.id).or_insert_with(|| Pool::new(Arc::clone(endpoint))))
+    }
+
+    /// A random number.
+    pub(crate) fn random(&self) -> u64 {
+        self.random.borrow_mut().next_u64()
+    }
+
+    /// Two different numbers below `count`, which is 2 or more.
+    pub(crate) fn two_of(&self, count: usize) -> (usize, usize) {
+        let mut random = self.random.borrow_mut();
+        let first = random.random_range(0..count);
+        let second = random.random_range(0..count - 1);
+        (first, if second >= first { second + 1 } else { second })
+    }
+
+    /// A new request id.
+    pub(crate) fn request_id(&self) -> HeaderValue {
+        let mut ids = self.ids.borrow_mut();
+        if ids.is_empty() {
+            let mut random = [0u8; IDS_AT_ONCE * ID_LENGTH / 2];
+            self.random.borrow_mut().fill_bytes(&mut random);
+            let mut text = BytesMut::with_capacity(IDS_AT_ONCE * ID_LENGTH);
+            for byte in random {
+                text.put_u8(b"0123456789abcdef"[usize::from(byte >> 4)]);
+                text.put_u8(b"0123456789abcdef"[usize::from(byte & 15)]);
+            }
+            *ids = text.freeze();
+        }
+        let id = ids.split_to(ID_LENGTH);
+        HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    /// Whether exactly these facts of a visitor have been reported lately; remembers them. Forgets by overwriting: to
+    /// report twice is harmless, the ledger knows.
+    pub(crate) fn recall(&self, visitor: Draw, facts: &Facts) -> bool {
+        let mut recent = self.recent.borrow_mut();
+        if recent.is_empty() {
+            *recent = vec![(0, 0); limits::VISITOR_CACHE_MAX].into();
+        }
+        let key = visitor.0 ^ facts.rollout;
+        let bits = facts.met | u16::from(facts.failed) << 15 | u16::from(facts.converted) << 14;
+        let index = usize::from(u16::try_from(key & 0xffff).unwrap_or(0)) % recent.len();
+        let slot = &mut recent[index];
+        if slot.0 != key {
+            *slot = (key, bits);
+            return false;
+        }
+        let known = bits & !slot.1 == 0;
+        slot.1 |= bits;
+        known
+    }
+
+    /// Moves the clock, wakes what has expired, and now and then closes what is idle for too long.
+    pub(crate) fn tick(&self, now: Instant) {
+        self.timer.advance(now);
+        if self.timer.now().is_multiple_of(Timer::ticks(Duration::from_secs(1))) {
+            let (snapshot, now) = (self.snapshot(), self.timer.now());
+            let idle = snapshot.timeouts.endpoint_idle;
+            self.pools.borrow_mut().retain(|_, pool| !pool.sweep(now, idle));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Counting;
+    use crate::registry::Registry;
+
+    #[test]
+    fn request_ids_differ() {
+        let worker = worker();
+        let ids: std::collections::HashSet<_> = (0..1_000).map(|_| worker.request_id()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(ids.iter().all(|id| id.len() == ID_LENGTH));
+    }
+
+    #[test]
+    fn recalls_only_what_was_reported() {
+        let worker = worker();
+        let facts = Facts { rollout: 9, first_epoch: 1, first_arm: 0, met: 1, failed: false, converted: false };
+        assert!(!worker.recall(Draw(5), &facts));
+        assert!(worker.recall(Draw(5), &facts));
+        assert!(!worker.recall(Draw(5), &Facts { failed: true, ..facts }));
+        assert!(worker.recall(Draw(5), &facts));
+        assert!(!worker.recall(Draw(5), &Facts { rollout: 10, ..facts }));
+    }
+
+    fn worker() -> Rc<Worker> {
+        let registry = Arc::default();
+        let (_, mut reporters) = Counting::start(Arc::clone(&registry), 1).unwrap();
+        let publication = tidegate_config::Publication {
+            generation: 1,
+            cookie_key: tidegate_config::Key([0; 16]),
+            config: Arc::new(
+                tidegate_config::Config::parse(
+                    "{listeners: [{address: '127.0.0.1:0'}], routes: [{service: s}], services: {s: {versions: {v: {endpoints: ['127.0.0.1:1']}}}}}",
+                )
+                .unwrap(),
+            ),
+            splits: std::collections::BTreeMap::new(),
+        };
+        let registry: Arc<std::sync::Mutex<Registry>> = registry;
+        let state = Arc::new(State::new(&publication, &std::collections::BTreeMap::new(), 1, registry));
+        Worker::new(0, 1, state, reporters.remove(0))
+    }
+}
