@@ -11,8 +11,8 @@ pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const PROBLEMS_MAX: usize = 100;
 /// Routes in a file.
 pub const ROUTES_MAX: usize = 10_000;
-/// Versions of one service: the analysis compares two, a split rarely needs more than a handful.
-pub const VERSIONS_MAX: usize = 16;
+/// Versions of one service: as many as the 16 bits that are remembered of each visitor can tell apart.
+pub const VERSIONS_MAX: usize = 14;
 /// Endpoints of one version, resolved addresses of DNS names included.
 pub const ENDPOINTS_PER_VERSION_MAX: usize = 1_024;
 /// Steps of a rollout.

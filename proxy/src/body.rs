@@ -84,7 +84,13 @@ impl Stream {
         let mut driven = false;
         loop {
             // Only the link driven below can bring more, so nobody needs to be woken for it.
-            match Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            let incoming = &mut self.incoming;
+            let take = || Pin::new(incoming).poll_frame(&mut Context::from_waker(Waker::noop()));
+            let taken = match &self.link {
+                Some(link) => link.quietly(take),
+                None => take(),
+            };
+            match taken {
                 Poll::Ready(frame) => {
                     self.waiting = false;
                     if frame.is_none() || self.incoming.is_end_stream() {

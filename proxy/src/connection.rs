@@ -1,5 +1,6 @@
 //! One client connection: its protocol, its requests, and what it may wait for how long.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use crate::client_io::ClientIo;
 use crate::handle::{Client, handle};
 use crate::protocol::{self, Protocol};
 use crate::snapshot::Timeouts;
-use crate::timer::{Deadline, Timer};
+use crate::timer::{Deadline, Tick, Timer};
 use crate::worker::Worker;
 
 /// Serves a connection until either side closes it.
@@ -42,7 +43,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, request).await) }
     });
     let io = ClientIo::new(stream, ahead, Rc::clone(&activity));
-    let watch = Watch { worker, activity, deadline, timeouts };
+    let watch = Watch { worker, activity, deadline, timeouts, looked: Cell::new(Tick::MAX) };
     match protocol {
         Protocol::Http1 => serve_http1(io, service, &watch).await,
         Protocol::Http2 => serve_http2(io, service, &watch).await,
@@ -141,11 +142,16 @@ struct Watch {
     activity: Rc<Activity>,
     deadline: Deadline,
     timeouts: Timeouts,
+    /// When it was last looked at: once a tick is enough, and the task never changes.
+    looked: Cell<Tick>,
 }
 
 impl Watch {
     /// Ready with what took too long.
     fn poll(&self, cx: &mut Context<'_>, is_http1: bool) -> Poll<Wait> {
+        if self.looked.replace(self.worker.timer.now()) == self.worker.timer.now() {
+            return Poll::Pending;
+        }
         while self.deadline.poll(cx).is_ready() {
             let Timeouts { header_read, client_idle, body_idle, .. } = self.timeouts;
             let now = self.worker.timer.now();

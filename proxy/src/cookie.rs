@@ -46,6 +46,9 @@ pub struct Facts {
 const IDENTITY_BYTES: usize = 20;
 const FACTS_BYTES: usize = 28;
 
+/// The value of a facts cookie, not yet verified.
+pub type SealedFacts = [u8; FACTS_BYTES.div_ceil(3) * 4 - 2];
+
 fn tag(key: &Key, purpose: u8, bound_to: u64, bytes: &[u8]) -> [u8; 8] {
     let mut hasher = SipHasher24::new_with_key(&key.0);
     hasher.write_u8(purpose);
@@ -136,20 +139,24 @@ pub struct Ours<'a> {
 impl<'a> Ours<'a> {
     /// Takes our cookies from the value of one `Cookie` field (RFC 6265 §4.2.1); the first of each name counts.
     pub fn read(&mut self, header: &'a [u8], facts_name: &str) {
-        for at in memchr::memmem::find_iter(header, VISITOR) {
-            let starts_a_pair = at == 0 || matches!(header[at - 1], b' ' | b';');
-            if !starts_a_pair {
+        let mut rest = header;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+            let pair = rest[..end].trim_ascii_start();
+            rest = rest.get(end + 1..).unwrap_or_default();
+            if !pair.starts_with(VISITOR.as_bytes()) {
                 continue;
             }
-            let rest = &header[at..];
-            let Some(equals) = memchr::memchr(b'=', rest) else { break };
-            let value = &rest[equals + 1..];
-            let value = &value[..memchr::memchr(b';', value).unwrap_or(value.len())];
-            let slot = match &rest[..equals] {
-                name if name == VISITOR.as_bytes() => &mut self.visitor,
-                name if name == OVERRIDE.as_bytes() => &mut self.version,
-                name if name == facts_name.as_bytes() => &mut self.facts,
-                _ => continue,
+            let Some(equals) = memchr::memchr(b'=', pair) else { continue };
+            let (name, value) = (&pair[..equals], &pair[equals + 1..]);
+            let slot = if name.len() == VISITOR.len() {
+                &mut self.visitor
+            } else if name == facts_name.as_bytes() {
+                &mut self.facts
+            } else if name == OVERRIDE.as_bytes() {
+                &mut self.version
+            } else {
+                continue;
             };
             slot.get_or_insert(value);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, request};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tidegate_config::limits;
 
@@ -36,86 +36,60 @@ pub(crate) struct Patience<'a> {
     pub(crate) progress: Option<Rc<Progress>>,
 }
 
-/// Sends `request` to an endpoint of `arm`. What was not sent, or can be sent twice without harm, is sent once more.
-///
-/// On an error that came before anything was sent, the request comes back with it.
+/// Sends the request in `request` to an endpoint of `arm`. What was not sent, or can be sent twice without harm, is sent
+/// once more. A request that was not sent at all is left in `request`.
 pub(crate) async fn forward(
     worker: &Worker,
     arm: &Arm,
-    request: Request<RequestBody>,
+    request: &mut Option<Request<RequestBody>>,
     patience: &Patience<'_>,
-) -> Result<Answer, (Error, Option<Request<RequestBody>>)> {
-    let mut request = request;
-    let copy = replayable(&request);
+) -> Result<Answer, Error> {
     let mut fresh = false;
-    for attempt in 1.. {
-        let Some(endpoint) = choose(worker, &arm.endpoints) else { return Err((Error::NoEndpoint, Some(request))) };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let endpoint = choose(worker, &arm.endpoints).ok_or(Error::NoEndpoint)?;
         let pool = worker.pool(endpoint);
         let lease = pool.lease();
         let mut link = match open(&pool, patience, fresh).await {
             Ok(link) => link,
+            Err(_) if attempt < limits::ATTEMPTS_MAX && arm.endpoints.len() > 1 => {
+                note_failure(arm, endpoint);
+                continue;
+            }
             Err(error) => {
                 note_failure(arm, endpoint);
-                if attempt < limits::ATTEMPTS_MAX && arm.endpoints.len() > 1 {
-                    continue;
-                }
-                return Err((error, Some(request)));
+                return Err(error);
             }
         };
         patience.start();
-        let reused = link.reused;
-        match link.exchange(request, patience.deadline, || patience.is_over()).await {
+        let failure = match link.exchange(request, patience.deadline, || patience.is_over()).await {
             Ok(response) => return Ok(Answer { response, link, lease }),
-            Err(Failure::NotSent(unsent)) if reused => {
-                // The endpoint closed an idle connection: nothing was lost, and a fresh one cannot be stale.
-                request = unsent;
-                fresh = true;
-            }
-            Err(Failure::NotSent(unsent)) => {
-                note_failure(arm, endpoint);
-                let error = Error::Connect(io::Error::from(io::ErrorKind::ConnectionReset));
-                return Err((error, Some(unsent)));
-            }
-            Err(Failure::Broken(error)) => {
-                let broken = patience.blame(error);
-                let endpoint_is_at_fault = matches!(broken, Error::Reset(_) | Error::BadResponse);
-                if endpoint_is_at_fault && !reused {
-                    note_failure(arm, endpoint);
-                }
-                match &copy {
-                    Some(copy) if matches!(broken, Error::Reset(_)) && attempt < limits::ATTEMPTS_MAX => {
-                        request = Request::from_parts(copy.clone(), RequestBody::Empty);
-                        fresh = true;
-                    }
-                    _ => return Err((broken, None)),
-                }
-            }
-            Err(Failure::TimedOut) => {
-                let error = patience.lateness();
-                if matches!(error, Error::RequestTimeout) {
-                    note_failure(arm, endpoint);
-                }
-                return Err((error, None));
+            Err(failure) => failure,
+        };
+        // From here on: an idle connection that the endpoint closed is no failure, and a fresh one cannot be stale.
+        let stale = link.reused;
+        fresh = true;
+        let error = match failure {
+            Failure::NotSent if stale => continue,
+            Failure::NotSent => Error::Connect(io::Error::from(io::ErrorKind::ConnectionReset)),
+            Failure::Broken(error) => patience.blame(error),
+            Failure::TimedOut => patience.lateness(),
+        };
+        let reset = matches!(error, Error::Reset(_));
+        if !(stale && reset)
+            && matches!(error, Error::Reset(_) | Error::BadResponse | Error::RequestTimeout | Error::Connect(_))
+        {
+            note_failure(arm, endpoint);
+        }
+        if reset && attempt < limits::ATTEMPTS_MAX {
+            *request = link.head.borrow().replay();
+            if request.is_some() {
+                continue;
             }
         }
+        return Err(error);
     }
-    Err((Error::NoEndpoint, None))
-}
-
-/// A copy of a request that may be sent twice: of an idempotent method (RFC 9110 §9.2.2) and without a body.
-fn replayable(request: &Request<RequestBody>) -> Option<request::Parts> {
-    let idempotent = matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE
-    );
-    if !idempotent || !matches!(request.body(), RequestBody::Empty) {
-        return None;
-    }
-    let mut copy = Request::new(());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy.into_parts().0)
 }
 
 /// The less busy of two endpoints picked by chance (the power of two choices): nearly as even as looking at all, without

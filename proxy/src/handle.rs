@@ -20,7 +20,7 @@ use crate::route::Target;
 use crate::shard::Cause;
 use crate::snapshot::Snapshot;
 use crate::timer::Deadline;
-use crate::upload::RequestBody;
+use crate::upload::{Progress, RequestBody};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
 
@@ -50,7 +50,8 @@ async fn respond(
     let worker = &*client.worker;
     let limit = worker.part_of(snapshot.limits.requests_in_flight);
     let admission = worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?;
-    let (request, target) = accept(snapshot, request)?;
+    let (mut request, progress) = with_progress(request, snapshot, worker);
+    let target = accept(snapshot, &mut request)?;
     let service = &snapshot.services[target.service];
     let visitor =
         service.splits().then(|| Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()));
@@ -59,7 +60,7 @@ async fn respond(
     let assigned = Assigned { worker, snapshot, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
 
-    let sent = send(client, snapshot, request, target, &assigned).await;
+    let sent = send(client, request, progress, target, &assigned).await;
     let latency = now().saturating_duration_since(started);
     unanswered.settled.set(true);
     match sent {
@@ -68,22 +69,35 @@ async fn respond(
     }
 }
 
+/// Wraps the body, so that its limit holds and its progress is seen.
+fn with_progress(
+    request: Request<Incoming>,
+    snapshot: &Snapshot,
+    worker: &Worker,
+) -> (Request<RequestBody>, Option<Rc<Progress>>) {
+    let mut progress = None;
+    let request = request.map(|body| {
+        let (body, seen) = RequestBody::new(body, snapshot.limits.request_body_bytes, &worker.timer);
+        progress = seen;
+        body
+    });
+    (request, progress)
+}
+
 /// Checks the request and finds its route.
-fn accept(snapshot: &Snapshot, request: Request<Incoming>) -> Result<(Request<Incoming>, Target), Error> {
-    let (mut head, body) = request.into_parts();
-    if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
+fn accept(snapshot: &Snapshot, request: &mut Request<RequestBody>) -> Result<Target, Error> {
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
         return Err(Error::TargetTooLong);
     }
-    headers::accept(&mut head)?;
-    let host = headers::host(&head.headers);
-    let path = head.uri.path();
+    headers::accept(request)?;
+    let host = headers::host(request.headers());
+    let path = request.uri().path();
     let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
         snapshot.routes.find(&host.to_ascii_lowercase(), path)
     } else {
         snapshot.routes.find(host, path)
     };
-    let target = found.ok_or(Error::NoRoute)?;
-    Ok((Request::from_parts(head, body), target))
+    found.ok_or(Error::NoRoute)
 }
 
 /// An answer, and what it says of the version that should have given it.
@@ -97,19 +111,16 @@ struct Sent {
 
 async fn send(
     client: &Client,
-    snapshot: &Snapshot,
-    request: Request<Incoming>,
+    mut request: Request<RequestBody>,
+    progress: Option<Rc<Progress>>,
     target: Target,
     assigned: &Assigned<'_>,
 ) -> Result<Sent, Error> {
     let worker = &*client.worker;
     let deadline = worker.timer.deadline();
-    let (head, body) = request.into_parts();
-    let (body, progress) = RequestBody::new(body, snapshot.limits.request_body_bytes, &worker.timer);
-    let mut request = Request::from_parts(head, body);
     *request.version_mut() = Version::HTTP_11;
     headers::forwarded(&mut request, &client.forwarded_for, worker.request_id());
-    let timeouts = &snapshot.timeouts;
+    let timeouts = &assigned.snapshot.timeouts;
     let patience = Patience {
         deadline: &deadline,
         connect: timeouts.connect,
@@ -118,19 +129,17 @@ async fn send(
         progress,
     };
     let service = assigned.service;
-    let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], request, &patience).await {
+    let mut request = Some(request);
+    let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
         // A version that cannot be reached at all hurts its own record, not its visitors.
-        Err((error, Some(unsent))) if assigned.arm != service.fallback && cause(&error).is_some() => {
-            let fallback = forward(worker, &service.arms[service.fallback], unsent, &patience).await;
+        Err(error) if request.is_some() && assigned.arm != service.fallback && cause(&error).is_some() => {
+            let fallback = forward(worker, &service.arms[service.fallback], &mut request, &patience).await;
             (service.fallback, fallback, cause(&error))
         }
         result => (assigned.arm, result, None),
     };
     drop(patience);
-    match result {
-        Ok(answer) => Ok(Sent { answer, by, deadline, failure }),
-        Err((error, _)) => Err(error),
-    }
+    Ok(Sent { answer: result?, by, deadline, failure })
 }
 
 /// Rewrites the response and records it.

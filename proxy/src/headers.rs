@@ -2,7 +2,7 @@
 
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Version, request};
+use http::{Method, Request, Version};
 
 use crate::error::Error;
 
@@ -15,41 +15,47 @@ pub static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-
 /// Identifies the request in the logs of everybody it passes.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What one pass over the fields of a request found.
+/// What one pass over the fields of a message found.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "findings that do not depend on each other")]
 struct Found {
     hosts: usize,
     cookies: usize,
-    hop_by_hop: bool,
     transfer_encodings: usize,
+    connection: bool,
     upgrade: bool,
+    forwarded: bool,
     underscore: bool,
+    /// Fields that end at this hop, beside `Connection`.
+    hop_by_hop: bool,
 }
 
 /// Checks the head of a request and takes what concerns only the client's hop out of it (RFC 9110 §7.6.1).
 ///
 /// Afterwards the target is in origin form and `Host` is the host that the client asked for.
-pub fn accept(head: &mut request::Parts) -> Result<(), Error> {
-    if head.method == Method::CONNECT {
+pub fn accept<B>(request: &mut Request<B>) -> Result<(), Error> {
+    if *request.method() == Method::CONNECT {
         return Err(Error::Unsupported("CONNECT"));
     }
-    let found = survey(&head.headers);
-    if found.upgrade && head.version == Version::HTTP_11 {
+    let found = survey(request.headers());
+    if found.upgrade && request.version() == Version::HTTP_11 {
         return Err(Error::Unsupported("a protocol upgrade"));
     }
     if found.transfer_encodings > 0 {
-        check_transfer_encoding(&head.headers, found.transfer_encodings)?;
+        check_transfer_encoding(request.headers(), found.transfer_encodings)?;
     }
-    check_host(head, found.hosts)?;
-    origin_form(head)?;
-    if found.hop_by_hop {
-        remove_hop_by_hop(&mut head.headers);
-    }
+    check_host(request, found.hosts)?;
+    origin_form(request)?;
+    let fields = request.headers_mut();
+    remove_hop_by_hop(fields, &found);
     if found.cookies > 1 {
-        join_cookies(&mut head.headers);
+        join_cookies(fields);
     }
     if found.underscore {
-        remove_underscores(&mut head.headers);
+        remove_underscores(fields);
+    }
+    if found.forwarded {
+        fields.remove(header::FORWARDED);
     }
     Ok(())
 }
@@ -60,29 +66,26 @@ fn survey(fields: &HeaderMap) -> Found {
         match *name {
             header::HOST => found.hosts += 1,
             header::COOKIE => found.cookies += 1,
-            header::TRANSFER_ENCODING => {
-                found.transfer_encodings += 1;
-                found.hop_by_hop = true;
-            }
+            header::TRANSFER_ENCODING => found.transfer_encodings += 1,
+            header::CONNECTION => found.connection = true,
+            header::FORWARDED => found.forwarded = true,
             header::UPGRADE => {
                 found.upgrade = true;
                 found.hop_by_hop = true;
             }
-            header::CONNECTION | header::TE | header::TRAILER | header::PROXY_AUTHORIZATION | header::EXPECT => {
-                found.hop_by_hop = true;
-            }
+            header::TE
+            | header::TRAILER
+            | header::EXPECT
+            | header::PROXY_AUTHORIZATION
+            | header::PROXY_AUTHENTICATE => found.hop_by_hop = true,
             _ => {
-                found.hop_by_hop |= is_unregistered_hop_by_hop(name);
-                found.underscore |= memchr::memchr(b'_', name.as_str().as_bytes()).is_some();
+                let name = name.as_str();
+                found.hop_by_hop |= matches!(name, "keep-alive" | "proxy-connection" | "http2-settings");
+                found.underscore |= memchr::memchr(b'_', name.as_bytes()).is_some();
             }
         }
     }
     found
-}
-
-/// Hop-by-hop fields that have no constant of their own.
-fn is_unregistered_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
 }
 
 /// Takes `chunked` alone: any other coding would reach the endpoint as a body it reads differently (RFC 9112 §6.1).
@@ -96,15 +99,15 @@ fn check_transfer_encoding(fields: &HeaderMap, count: usize) -> Result<(), Error
 }
 
 /// Makes `Host` the one host of the request: the target's authority, else the single field (RFC 9112 §3.2).
-fn check_host(head: &mut request::Parts, hosts: usize) -> Result<(), Error> {
+fn check_host<B>(request: &mut Request<B>, hosts: usize) -> Result<(), Error> {
     if hosts > 1 {
         return Err(Error::Malformed("more than one Host"));
     }
-    if let Some(authority) = head.uri.authority() {
+    if let Some(authority) = request.uri().authority() {
         let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Error::Malformed("an invalid host"))?;
-        head.headers.insert(header::HOST, value);
+        request.headers_mut().insert(header::HOST, value);
     }
-    let host = head.headers.get(header::HOST).ok_or(Error::Malformed("no Host"))?;
+    let host = request.headers().get(header::HOST).ok_or(Error::Malformed("no Host"))?;
     // RFC 3986 §3.2: host and port, without user information.
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
     if host.is_empty() || host.as_bytes().starts_with(b":") || !host.as_bytes().iter().all(allowed) {
@@ -123,24 +126,34 @@ pub fn host(fields: &HeaderMap) -> &str {
 }
 
 /// Brings the target into origin form (RFC 9112 §3.2.1), the only one an endpoint gets.
-fn origin_form(head: &mut request::Parts) -> Result<(), Error> {
-    let scheme_is_http = head.uri.scheme_str().is_none_or(|scheme| scheme == "http" || scheme == "https");
-    let target = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    let is_path = target.as_str().starts_with('/');
-    if !scheme_is_http || !(is_path || head.method == Method::OPTIONS && target.as_str() == "*") {
-        return Err(Error::Malformed("a target that is neither a path nor a http URL"));
+fn origin_form<B>(request: &mut Request<B>) -> Result<(), Error> {
+    let malformed = Error::Malformed("a target that is neither a path nor a http URL");
+    let uri = request.uri();
+    if uri.scheme().is_none() && uri.authority().is_none() {
+        let is_path = uri.path().starts_with('/');
+        let is_all = *request.method() == Method::OPTIONS && uri.path() == "*";
+        return if is_path || is_all { Ok(()) } else { Err(malformed) };
     }
-    if head.uri.authority().is_some() {
-        head.uri = http::Uri::from(target);
+    if uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") || uri.scheme().is_none() {
+        return Err(malformed);
     }
+    let target = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    *request.uri_mut() = http::Uri::from(target);
     Ok(())
 }
 
 /// Removes the fields that end at this hop, and those that `Connection` names.
-fn remove_hop_by_hop(fields: &mut HeaderMap) {
-    if let Entry::Occupied(connection) = fields.entry(header::CONNECTION) {
-        let values: Vec<HeaderValue> = connection.remove_entry_mult().1.collect();
-        for name in values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+fn remove_hop_by_hop(fields: &mut HeaderMap, found: &Found) {
+    if found.connection
+        && let Entry::Occupied(connection) = fields.entry(header::CONNECTION)
+    {
+        let (_, values) = connection.remove_entry_mult();
+        // Nearly always one of two words, which name no field that needs a search.
+        let plain = |value: &HeaderValue| {
+            value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")
+        };
+        let named: Vec<HeaderValue> = values.filter(|value| !plain(value)).collect();
+        for name in named.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
             let name = name.trim();
             // Nobody may have us drop what routing and framing rest on.
             if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length") {
@@ -148,15 +161,18 @@ fn remove_hop_by_hop(fields: &mut HeaderMap) {
             }
         }
     }
-    for name in ["te", "trailer", "upgrade", "proxy-authorization", "proxy-authenticate", "keep-alive"] {
-        fields.remove(name);
+    if found.hop_by_hop {
+        for name in ["te", "trailer", "upgrade", "proxy-authorization", "proxy-authenticate", "keep-alive"] {
+            fields.remove(name);
+        }
+        // We answer `Expect: 100-continue` ourselves, when the endpoint begins to take the body.
+        for name in ["proxy-connection", "http2-settings", "expect"] {
+            fields.remove(name);
+        }
     }
-    // We answer `Expect: 100-continue` ourselves, when the endpoint begins to take the body.
-    for name in ["proxy-connection", "http2-settings", "expect"] {
-        fields.remove(name);
-    }
-    if fields.remove(header::TRANSFER_ENCODING).is_some() {
+    if found.transfer_encodings > 0 {
         // hyper frames the body anew; a length beside a transfer coding is an attack or a fault (RFC 9112 §6.3).
+        fields.remove(header::TRANSFER_ENCODING);
         fields.remove(header::CONTENT_LENGTH);
     }
 }
@@ -186,7 +202,6 @@ pub fn forwarded<B>(request: &mut Request<B>, client: &HeaderValue, id: HeaderVa
     }
     fields.insert(&X_FORWARDED_FOR, client.clone());
     fields.insert(&X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    fields.remove(header::FORWARDED);
     if let Entry::Vacant(vacant) = fields.entry(&X_REQUEST_ID) {
         vacant.insert(id);
     }
@@ -194,14 +209,8 @@ pub fn forwarded<B>(request: &mut Request<B>, client: &HeaderValue, id: HeaderVa
 
 /// Takes what concerns only the endpoint's hop out of a response.
 pub fn returned(fields: &mut HeaderMap) {
-    let concerned = |name: &HeaderName| {
-        matches!(*name, header::CONNECTION | header::TE | header::TRAILER | header::TRANSFER_ENCODING | header::UPGRADE)
-            || *name == header::PROXY_AUTHENTICATE
-            || is_unregistered_hop_by_hop(name)
-    };
-    if fields.keys().any(concerned) {
-        remove_hop_by_hop(fields);
-    }
+    let found = survey(fields);
+    remove_hop_by_hop(fields, &found);
 }
 
 /// Whether a cache shared by several clients may keep a response (RFC 9111 §3): such a response must not carry a cookie

@@ -3,18 +3,21 @@
 //! hyper's connection is polled by the very task that waits for its response, not by a task of its own: a request costs
 //! no channel hop and no wake-up between tasks, and a client that reads slowly slows the endpoint down by itself.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
 use tidegate_config::limits;
 use tokio::net::TcpStream;
 
+use crate::muted::Muted;
+use crate::replay::{Head, RecordingIo};
 use crate::timer::{Deadline, Tick};
 use crate::upload::RequestBody;
 
@@ -22,7 +25,11 @@ use crate::upload::RequestBody;
 pub(crate) struct Link {
     sender: SendRequest<RequestBody>,
     /// `None` once it has ended.
-    connection: Option<Connection<TokioIo<TcpStream>, RequestBody>>,
+    connection: Option<Connection<RecordingIo, RequestBody>>,
+    /// Wakes the task that the connection serves at the moment.
+    waker: Muted,
+    /// The head of the request under way, as it was sent.
+    pub(crate) head: Rc<RefCell<Head>>,
     /// When it was last put aside.
     pub(crate) idle_since: Tick,
     /// Whether it has served a request before.
@@ -30,10 +37,9 @@ pub(crate) struct Link {
 }
 
 /// Why there is no response.
-#[expect(clippy::large_enum_variant, reason = "it lives for one match, and the large case is the rare one")]
 pub(crate) enum Failure {
-    /// The request was not sent at all: here it is again.
-    NotSent(Request<RequestBody>),
+    /// The request was not sent at all.
+    NotSent,
     /// The connection broke.
     Broken(hyper::Error),
     /// The deadline came first.
@@ -46,32 +52,35 @@ impl Link {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(limits::RESPONSE_HEAD_BYTES_MAX);
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, connection: Some(connection), idle_since: 0, reused: false }))
+        // Most requests are a head alone: one buffer, which a plain write sends for less than a vectored one.
+        builder.max_buf_size(limits::RESPONSE_HEAD_BYTES_MAX).writev(false);
+        let head = Rc::default();
+        let io = RecordingIo::new(stream, Rc::clone(&head));
+        let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+        let connection = Some(connection);
+        Ok(Box::new(Self { sender, connection, waker: Muted::default(), head, idle_since: 0, reused: false }))
     }
 
-    /// Sends a request and waits for the head of the response. `expired` is asked whenever the deadline passes: it may
-    /// set it anew.
+    /// Sends the request in `request` and waits for the head of the response; puts it back where it was not sent.
+    /// `expired` is asked whenever the deadline passes: it may set it anew.
     pub(crate) async fn exchange(
         &mut self,
-        request: Request<RequestBody>,
+        request: &mut Option<Request<RequestBody>>,
         deadline: &Deadline,
         mut expired: impl FnMut() -> bool,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut response = pin!(self.sender.try_send_request(request));
-        let connection = &mut self.connection;
+        let Some(taken) = request.take() else { return Err(Failure::NotSent) };
+        self.head.borrow_mut().begin();
+        let Self { sender, connection, waker, .. } = self;
+        let mut response = pin!(sender.try_send_request(taken));
         poll_fn(|cx| {
-            let ended = connection.as_mut().is_none_or(|connection| Pin::new(connection).poll(cx).is_ready());
-            if ended {
-                // Dropped, it gives back a request that it has not begun to send.
-                *connection = None;
-            }
+            // Dropped when it has ended, it gives back a request that it has not begun to send.
+            poll_connection(connection, waker, cx);
             // Only the connection polled above can complete this, so nobody needs to be woken for it.
             if let Poll::Ready(result) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                return Poll::Ready(result.map_err(|mut error| match error.take_message() {
-                    Some(request) => Failure::NotSent(request),
-                    None => Failure::Broken(error.into_error()),
+                return Poll::Ready(result.map_err(|mut error| {
+                    *request = error.take_message();
+                    if request.is_some() { Failure::NotSent } else { Failure::Broken(error.into_error()) }
                 }));
             }
             while deadline.poll(cx).is_ready() {
@@ -86,11 +95,12 @@ impl Link {
 
     /// Moves bytes while a response body is read.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection
-            && Pin::new(connection).poll(cx).is_ready()
-        {
-            self.connection = None;
-        }
+        poll_connection(&mut self.connection, &self.waker, cx);
+    }
+
+    /// Runs `read`, which takes from this connection's response body, without waking this task for it.
+    pub(crate) fn quietly<T>(&self, read: impl FnOnce() -> T) -> T {
+        self.waker.while_muted(read)
     }
 
     /// Whether it can take another request. To be asked when a response has been read to its end.
@@ -99,5 +109,15 @@ impl Link {
         // is not woken when another one takes the connection.
         self.drive(&mut Context::from_waker(Waker::noop()));
         self.connection.is_some() && self.sender.is_ready()
+    }
+}
+
+fn poll_connection(connection: &mut Option<Connection<RecordingIo, RequestBody>>, waker: &Muted, cx: &mut Context<'_>) {
+    let ended = connection.as_mut().is_some_and(|connection| {
+        waker.wake_instead(cx.waker());
+        Pin::new(connection).poll(&mut Context::from_waker(waker.as_waker())).is_ready()
+    });
+    if ended {
+        *connection = None;
     }
 }

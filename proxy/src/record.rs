@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tidegate_config::RolloutId;
 
 use crate::clock;
 use crate::cookie::{self, Facts};
+use crate::firsts::Firsts;
 use crate::headers::is_publicly_cacheable;
 use crate::ledger::Event;
 use crate::shard::Cause;
@@ -55,14 +57,41 @@ impl Assigned<'_> {
             // A cookie here would name one visitor to many, and without it the visitor cannot be met again.
             return;
         }
+        let failed = outcome.failure.is_some();
         let converted = self.may_convert && self.is_conversion(outcome);
-        let facts = self.facts(&visitor, outcome.failure.is_some(), converted);
-        if let Some(facts) = facts {
-            self.report(&visitor, outcome, converted, facts);
+        let new = self.service.rollout.and_then(|_| Firsts::of(self.arm, failed, converted));
+        match new {
+            // The usual case: a visitor who is known, with nothing new to tell.
+            Some(new) if visitor.facts.is_some() && self.worker.recalls(visitor.draw, self.rollout(), new) => {}
+            Some(new) => self.record_firsts(&visitor, outcome, new, fields),
+            None => self.set_cookies(&visitor, outcome, None, fields),
         }
-        if outcome.status.is_some() {
-            self.set_cookies(&visitor, facts, fields);
+    }
+
+    fn rollout(&self) -> u64 {
+        self.service.rollout.map_or(0, RolloutId::number)
+    }
+
+    /// Tells the ledger what may be a first, and the visitor's browser what is known of it now.
+    fn record_firsts(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, fields: &mut HeaderMap) {
+        let before = visitor.open_facts(self.snapshot, self.service);
+        let first = Facts {
+            rollout: self.rollout(),
+            first_epoch: self.service.epoch,
+            first_arm: new.arm(),
+            met: 0,
+            failed: false,
+            converted: false,
+        };
+        let after = new.added_to(before.unwrap_or(first));
+        let told = !visitor.anonymous && self.worker.remember(visitor.draw, self.rollout(), Firsts::in_facts(&after));
+        if before == Some(after) {
+            return;
         }
+        if !told {
+            self.report(visitor, outcome, new, before);
+        }
+        self.set_cookies(visitor, outcome, Some(after), fields);
     }
 
     fn is_conversion(&self, outcome: &Outcome) -> bool {
@@ -70,41 +99,23 @@ impl Assigned<'_> {
         wanted.zip(outcome.status).is_some_and(|(wanted, status)| wanted.takes(status.as_u16()))
     }
 
-    /// What is known of the visitor after this request; `None` without a rollout.
-    fn facts(&self, visitor: &Visitor, failed: bool, converted: bool) -> Option<Facts> {
-        let rollout = self.service.rollout?.number();
-        let arm = u8::try_from(self.arm).ok()?;
-        let new =
-            Facts { rollout, first_epoch: self.service.epoch, first_arm: arm, met: 0, failed: false, converted: false };
-        let mut facts = visitor.facts.unwrap_or(new);
-        facts.met |= 1 << arm;
-        facts.failed |= failed;
-        facts.converted |= converted;
-        Some(facts)
-    }
-
-    /// Tells the ledger, unless nothing about this request can be a first.
-    fn report(&self, visitor: &Visitor, outcome: &Outcome, converted: bool, after: Facts) {
-        let known = visitor.facts == Some(after);
-        if known || !visitor.anonymous && self.worker.recall(visitor.draw, &after) {
-            return;
-        }
+    fn report(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, facts: Option<Facts>) {
         self.worker.reporter.report(Event {
             service: self.service.slot,
-            rollout: after.rollout,
+            rollout: self.rollout(),
             epoch: self.service.epoch,
-            arm: u8::try_from(self.arm).unwrap_or(u8::MAX),
+            arm: new.arm(),
             visitor: visitor.draw,
             anonymous: visitor.anonymous,
             latency: outcome.status.map(|_| outcome.latency),
-            failed: outcome.failure.is_some(),
-            converted,
-            facts: visitor.facts,
+            failed: new.failed(),
+            converted: new.converted(),
+            facts,
         });
     }
 
-    fn set_cookies(&self, visitor: &Visitor, facts: Option<Facts>, fields: &mut HeaderMap) {
-        let Some(id) = visitor.id else { return };
+    fn set_cookies(&self, visitor: &Visitor, outcome: &Outcome, facts: Option<Facts>, fields: &mut HeaderMap) {
+        let Some(id) = visitor.id.filter(|_| outcome.status.is_some()) else { return };
         let mut set = |value: String| {
             // Base64 and our own names are always valid in a field.
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -114,7 +125,7 @@ impl Assigned<'_> {
         if visitor.is_new {
             set(visitor::identify(self.snapshot, id, clock::unix_seconds()));
         }
-        if let Some(facts) = facts.filter(|facts| visitor.facts != Some(*facts)) {
+        if let Some(facts) = facts {
             let value = facts.seal(&self.snapshot.cookie_key, id);
             set(visitor::set_cookie(&self.service.facts_cookie, &value, cookie::FACTS_MAX_AGE));
         }

@@ -124,8 +124,8 @@ mod tests {
     use super::*;
 
     fn table(routes: &str) -> RouteTable {
-        let services: String =
-            (0..8).map(|i| format!("s{i}: {{versions: {{v: {{endpoints: ['127.0.0.1:1']}}}}}}, ")).collect();
+        let service = |i| format!("s{i}: {{versions: {{v: {{endpoints: ['127.0.0.1:1']}}}}}}");
+        let services = (0..8).map(service).collect::<Vec<_>>().join(", ");
         let text = format!("listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{routes}]\nservices: {{{services}}}");
         let config = Config::parse(&text).unwrap();
         RouteTable::new(&config, |name| name.as_str()[1..].parse().ok())

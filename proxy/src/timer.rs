@@ -50,27 +50,23 @@ impl Timer {
     /// Moves the clock to `now` and wakes whoever's deadline has come.
     pub(crate) fn advance(&self, now: Instant) {
         let ticks = now.saturating_duration_since(self.origin).as_nanos() / TICK.as_nanos();
-        self.now.set(Tick::try_from(ticks).unwrap_or(NEVER - 1));
-        self.wake(|entry, now| entry.expires <= now);
+        let now = Tick::try_from(ticks).unwrap_or(NEVER - 1);
+        self.now.set(now);
+        self.wake(|entry| entry.expires <= now);
     }
 
     /// Wakes everybody, for example to look at a flag that has changed.
     pub(crate) fn wake_all(&self) {
-        self.wake(|_, _| true);
+        self.wake(|_| true);
     }
 
-    fn wake(&self, due: impl Fn(&Entry, Tick) -> bool) {
-        let now = self.now.get();
-        let mut wakers = Vec::new();
-        for (_, entry) in self.entries.borrow_mut().iter_mut() {
-            if due(entry, now) {
-                wakers.extend(entry.waker.take());
-            }
-        }
+    fn wake(&self, due: impl Fn(&Entry) -> bool) {
+        let entries = self.entries.borrow();
+        let wakers: Vec<Waker> =
+            entries.iter().filter(|(_, entry)| due(entry)).filter_map(|(_, entry)| entry.waker.clone()).collect();
         // Woken after the borrow ends: a waker may run code that sets a deadline.
-        for waker in wakers {
-            waker.wake();
-        }
+        drop(entries);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// A deadline that is not set yet.

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use tidegate_config::Identity as By;
 
 use crate::assign::{self, Draw};
-use crate::cookie::{self, Facts, Identity, Ours};
+use crate::cookie::{self, Facts, Identity, Ours, SealedFacts};
 use crate::snapshot::{Service, Snapshot};
 
 /// The visitor behind one request.
@@ -20,8 +20,8 @@ pub(crate) struct Visitor {
     pub(crate) is_new: bool,
     /// Whether it can never be met again.
     pub(crate) anonymous: bool,
-    /// What its cookie says of the rollout.
-    pub(crate) facts: Option<Facts>,
+    /// What its cookie says of the rollout, unopened: most requests of a known visitor never need it.
+    pub(crate) facts: Option<SealedFacts>,
     /// The arm that a tester chose.
     pub(crate) chosen: Option<usize>,
 }
@@ -37,7 +37,8 @@ impl Visitor {
         random: impl FnOnce() -> u64,
     ) -> Self {
         let mut ours = Ours::default();
-        for value in fields.get_all(header::COOKIE) {
+        // The fields have been accepted: at most one of them is a cookie.
+        if let Some(value) = fields.get(header::COOKIE) {
             ours.read(value.as_bytes(), &service.facts_cookie);
         }
         let named = service.visitor.header.as_ref().and_then(|name| fields.get(name.as_str()));
@@ -60,14 +61,17 @@ impl Visitor {
                 }
             }
         }
-        if let (Some(id), Some(rollout), Some(value)) = (visitor.id, service.rollout, ours.facts) {
-            visitor.facts = Facts::open(&snapshot.cookie_key, id, rollout, value);
-        }
+        visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
         if service.visitor.overridable {
             let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
             visitor.chosen = header.or(ours.version).and_then(|name| service.arm_named(name));
         }
         visitor
+    }
+
+    /// What its cookie says of the rollout, if the cookie is ours, this visitor's and of this rollout.
+    pub(crate) fn open_facts(&self, snapshot: &Snapshot, service: &Service) -> Option<Facts> {
+        Facts::open(&snapshot.cookie_key, self.id?, service.rollout?, &self.facts?)
     }
 
     /// The arm that this visitor sees. This is the line that picks a version.

@@ -11,13 +11,12 @@ use foldhash::fast::FixedState;
 use http::HeaderValue;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
-use tidegate_config::limits;
 
 use crate::admission::Gate;
 use crate::assign::Draw;
 use crate::clock;
-use crate::cookie::Facts;
 use crate::endpoint::Endpoint;
+use crate::firsts::{Firsts, Memory};
 use crate::ledger::Reporter;
 use crate::pool::Pool;
 use crate::snapshot::Snapshot;
@@ -45,7 +44,7 @@ pub(crate) struct Worker {
     random: RefCell<StdRng>,
     /// Request ids made in advance.
     ids: RefCell<Bytes>,
-    recent: RefCell<Box<[(u64, u16)]>>,
+    told: RefCell<Memory>,
 }
 
 /// Hexadecimal digits of a request id.
@@ -69,7 +68,7 @@ impl Worker {
             pools: RefCell::default(),
             random: RefCell::new(StdRng::from_rng(&mut rand::rng())),
             ids: RefCell::default(),
-            recent: RefCell::default(),
+            told: RefCell::default(),
         })
     }
 
@@ -125,24 +124,14 @@ impl Worker {
         HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-"))
     }
 
-    /// Whether exactly these facts of a visitor have been reported lately; remembers them. Forgets by overwriting: to
-    /// report twice is harmless, the ledger knows.
-    pub(crate) fn recall(&self, visitor: Draw, facts: &Facts) -> bool {
-        let mut recent = self.recent.borrow_mut();
-        if recent.is_empty() {
-            *recent = vec![(0, 0); limits::VISITOR_CACHE_MAX].into();
-        }
-        let key = visitor.0 ^ facts.rollout;
-        let bits = facts.met | u16::from(facts.failed) << 15 | u16::from(facts.converted) << 14;
-        let index = usize::from(u16::try_from(key & 0xffff).unwrap_or(0)) % recent.len();
-        let slot = &mut recent[index];
-        if slot.0 != key {
-            *slot = (key, bits);
-            return false;
-        }
-        let known = bits & !slot.1 == 0;
-        slot.1 |= bits;
-        known
+    /// Whether all of this has been told to the ledger already.
+    pub(crate) fn recalls(&self, visitor: Draw, rollout: u64, firsts: Firsts) -> bool {
+        self.told.borrow_mut().recalls(visitor, rollout, firsts)
+    }
+
+    /// Remembers what is being told, and says whether it was known.
+    pub(crate) fn remember(&self, visitor: Draw, rollout: u64, firsts: Firsts) -> bool {
+        self.told.borrow_mut().remember(visitor, rollout, firsts)
     }
 
     /// Moves the clock, wakes what has expired, and now and then closes what is idle for too long.
@@ -168,17 +157,6 @@ mod tests {
         let ids: std::collections::HashSet<_> = (0..1_000).map(|_| worker.request_id()).collect();
         assert_eq!(ids.len(), 1_000);
         assert!(ids.iter().all(|id| id.len() == ID_LENGTH));
-    }
-
-    #[test]
-    fn recalls_only_what_was_reported() {
-        let worker = worker();
-        let facts = Facts { rollout: 9, first_epoch: 1, first_arm: 0, met: 1, failed: false, converted: false };
-        assert!(!worker.recall(Draw(5), &facts));
-        assert!(worker.recall(Draw(5), &facts));
-        assert!(!worker.recall(Draw(5), &Facts { failed: true, ..facts }));
-        assert!(worker.recall(Draw(5), &facts));
-        assert!(!worker.recall(Draw(5), &Facts { rollout: 10, ..facts }));
     }
 
     fn worker() -> Rc<Worker> {

@@ -1,0 +1,134 @@
+//! Keeps the head of the request that a connection is sending, so that it can be sent once more over another one.
+//!
+//! The bytes are noted as they are written, which costs a small copy; a copy of the fields would cost twenty times as much
+//! for every request, and nearly none of them is ever needed.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tidegate_config::limits;
+use tokio::net::TcpStream;
+
+use crate::upload::RequestBody;
+
+/// The head of a request as it went to an endpoint.
+#[derive(Default)]
+pub(crate) struct Head {
+    bytes: Vec<u8>,
+    recording: bool,
+}
+
+impl Head {
+    /// Forgets the last head and notes the next.
+    pub(crate) fn begin(&mut self) {
+        self.bytes.clear();
+        self.recording = true;
+    }
+
+    fn note(&mut self, written: &[u8]) {
+        if self.recording && self.bytes.len() + written.len() <= 2 * limits::REQUEST_HEAD_BYTES_MAX {
+            self.bytes.extend_from_slice(written);
+        } else {
+            self.recording = false;
+        }
+    }
+
+    /// The request again, if it may be sent twice without harm: an idempotent method (RFC 9110 §9.2.2) and no body.
+    pub(crate) fn replay(&self) -> Option<Request<RequestBody>> {
+        let mut fields = [httparse::EMPTY_HEADER; 2 * limits::HEADERS_MAX];
+        let mut head = httparse::Request::new(&mut fields);
+        let length = match head.parse(&self.bytes).ok()? {
+            httparse::Status::Complete(length) => length,
+            httparse::Status::Partial => return None,
+        };
+        let method = Method::from_bytes(head.method?.as_bytes()).ok()?;
+        let idempotent = method.is_safe() || method == Method::PUT || method == Method::DELETE;
+        if !idempotent || !self.recording || length != self.bytes.len() {
+            return None;
+        }
+        let mut request = Request::new(RequestBody::Empty);
+        *request.method_mut() = method;
+        *request.uri_mut() = head.path?.parse::<Uri>().ok()?;
+        for field in head.headers {
+            let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+            if name == http::header::TRANSFER_ENCODING || name == http::header::CONTENT_LENGTH && field.value != b"0" {
+                return None;
+            }
+            request.headers_mut().append(name, HeaderValue::from_bytes(field.value).ok()?);
+        }
+        Some(request)
+    }
+}
+
+/// A socket whose writes are noted.
+pub(crate) struct RecordingIo {
+    stream: TokioIo<TcpStream>,
+    head: Rc<RefCell<Head>>,
+}
+
+impl RecordingIo {
+    pub(crate) fn new(stream: TcpStream, head: Rc<RefCell<Head>>) -> Self {
+        Self { stream: TokioIo::new(stream), head }
+    }
+}
+
+impl Read for RecordingIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl Write for RecordingIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.head.borrow_mut().note(&bytes[..written]);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replay(head: &str) -> Option<Request<RequestBody>> {
+        let mut recorded = Head::default();
+        recorded.begin();
+        recorded.note(head.as_bytes());
+        recorded.replay()
+    }
+
+    #[test]
+    fn what_is_idempotent_and_has_no_body_comes_back_whole() {
+        let request = replay("PUT /a?b HTTP/1.1\r\nhost: h\r\ncookie: a=b\r\ncontent-length: 0\r\n\r\n").unwrap();
+        assert_eq!((request.method(), request.uri().to_string()), (&Method::PUT, "/a?b".to_owned()));
+        assert_eq!(request.headers().len(), 3);
+    }
+
+    #[test]
+    fn nothing_else_does() {
+        for head in [
+            "POST / HTTP/1.1\r\nhost: h\r\n\r\n",
+            "PUT / HTTP/1.1\r\ncontent-length: 3\r\n\r\n",
+            "GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: h\r\n\r\nbody",
+            "GET / HTTP/1.1\r\nhost: h\r\n",
+            "",
+        ] {
+            assert!(replay(head).is_none(), "{head:?}");
+        }
+    }
+}
