@@ -162,6 +162,8 @@ fn answered(
     } else {
         lease.endpoint().succeeded();
     }
+    // Ours, whatever the endpoint's is (RFC 9110 §6.2): it decides how the body is framed.
+    head.version = Version::HTTP_11;
     headers::returned(&mut head.headers);
     assigned.record(&Outcome { latency, status: Some(head.status), failure }, &mut head.headers);
     let idle = assigned.snapshot.timeouts.body_idle;
