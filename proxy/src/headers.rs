@@ -24,6 +24,7 @@ struct Found {
     transfer_encodings: usize,
     connection: bool,
     upgrade: bool,
+    /// Fields by which a proxy in front of us would tell of the client.
     forwarded: bool,
     underscore: bool,
     /// Fields that end at this hop, beside `Connection`.
@@ -55,7 +56,9 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<(), Error> {
         remove_underscores(fields);
     }
     if found.forwarded {
-        fields.remove(header::FORWARDED);
+        for name in ["forwarded", "x-forwarded-port", "x-real-ip"] {
+            fields.remove(name);
+        }
     }
     Ok(())
 }
@@ -81,6 +84,7 @@ fn survey(fields: &HeaderMap) -> Found {
             _ => {
                 let name = name.as_str();
                 found.hop_by_hop |= matches!(name, "keep-alive" | "proxy-connection" | "http2-settings");
+                found.forwarded |= matches!(name, "x-forwarded-port" | "x-real-ip");
                 found.underscore |= memchr::memchr(b'_', name.as_bytes()).is_some();
             }
         }
