@@ -212,9 +212,14 @@ pub fn forwarded<B>(request: &mut Request<B>, client: &HeaderValue, id: HeaderVa
 }
 
 /// Takes what concerns only the endpoint's hop out of a response.
-pub fn returned(fields: &mut HeaderMap) {
+pub fn returned(fields: &mut HeaderMap) -> Result<(), Error> {
     let found = survey(fields);
+    if found.transfer_encodings > 0 {
+        // Only the chunks have been taken off: under another coding the body would be something else than its fields say.
+        check_transfer_encoding(fields, found.transfer_encodings).map_err(|_| Error::BadResponse)?;
+    }
     remove_hop_by_hop(fields, &found);
+    Ok(())
 }
 
 /// Whether a cache shared by several clients may keep a response (RFC 9111 §3): such a response must not carry a cookie
