@@ -112,12 +112,28 @@ fn check_host<B>(request: &mut Request<B>, hosts: usize) -> Result<(), Error> {
         request.headers_mut().insert(header::HOST, value);
     }
     let host = request.headers().get(header::HOST).ok_or(Error::Malformed("no Host"))?;
-    // RFC 3986 §3.2: host and port, without user information.
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
-    if host.is_empty() || host.as_bytes().starts_with(b":") || !host.as_bytes().iter().all(allowed) {
-        return Err(Error::Malformed("an invalid host"));
-    }
-    Ok(())
+    if is_host(host.as_bytes()) { Ok(()) } else { Err(Error::Malformed("an invalid host")) }
+}
+
+/// Whether a value is a host and perhaps a port, without user information (RFC 3986 §3.2).
+fn is_host(value: &[u8]) -> bool {
+    let in_name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
+    let in_address = |b: &u8| b.is_ascii_hexdigit() || b":.".contains(b);
+    let (is_name, rest) = if let Some(literal) = value.strip_prefix(b"[") {
+        let end = literal.iter().position(|b| !in_address(b)).unwrap_or(literal.len());
+        (end > 0 && literal.get(end) == Some(&b']'), literal.get(end + 1..).unwrap_or_default())
+    } else {
+        let end = value.iter().position(|b| !in_name(b)).unwrap_or(value.len());
+        (end > 0, &value[end..])
+    };
+    let is_port = |port: &[u8]| {
+        let number = port.iter().try_fold(0u16, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        });
+        number.is_some()
+    };
+    is_name && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
 }
 
 /// The host of an accepted request, without its port.
