@@ -54,6 +54,8 @@ impl Link {
         let mut builder = http1::Builder::new();
         // Most requests are a head alone: one buffer, which a plain write sends for less than a vectored one.
         builder.max_buf_size(limits::RESPONSE_HEAD_BYTES_MAX).writev(false);
+        // A buffer may be filled beyond its size by one read, so the limit has to be told as well.
+        builder.max_header_size(limits::RESPONSE_HEAD_BYTES_MAX);
         let head = Rc::default();
         let io = RecordingIo::new(stream, Rc::clone(&head));
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
