@@ -154,12 +154,25 @@ fn a_length_beside_chunks_counts_for_nothing() {
 }
 
 #[test]
-fn endless_interim_responses_end_with_the_request_timeout() {
-    let backend = Backend::start(|exchange| {
-        while exchange.send("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n") {}
+fn endless_interim_responses_end() {
+    let hint = format!("HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n", "x".repeat(30_000));
+    let backend = Backend::start(move |exchange| {
+        while exchange.send(&hint) {}
         After::Close
     });
-    let proxy = TestProxy::start(&one(&backend, "timeouts: {request: 200ms}"));
+    let proxy = TestProxy::start(&one(&backend, ""));
     let answer = proxy.get("/");
-    assert_eq!((answer.status, answer.reason()), (504, "request-timeout"));
+    assert_eq!((answer.status, answer.reason()), (502, "bad-response"));
+    assert_eq!(backend.requests(), 1, "it is not asked again");
+}
+
+#[test]
+fn a_response_that_comes_byte_by_byte_is_one() {
+    let backend = Backend::start(|exchange| {
+        let response = "HTTP/1.1 200 OK\r\nx-own: 1\r\ncontent-length: 4\r\n\r\ngood";
+        response.bytes().for_each(|byte| assert!(exchange.send([byte])));
+        After::Keep
+    });
+    let proxy = TestProxy::start(&one(&backend, ""));
+    assert_eq!(proxy.get("/").text(), "good");
 }
