@@ -44,9 +44,9 @@ impl Pool {
 
     /// Closes connections that were idle for too long; true if nothing is left here.
     pub(crate) fn sweep(&self, now: Tick, idle: Duration) -> bool {
-        let oldest = now.saturating_sub(Timer::ticks(idle));
+        let idle = Timer::ticks(idle);
         let mut links = self.idle.borrow_mut();
-        links.retain(|link| link.idle_since > oldest);
+        links.retain(|link| now.saturating_sub(link.idle_since) < idle);
         links.is_empty() && self.in_flight.get() == 0
     }
 }
