@@ -1,1 +1,4 @@
 //! The control plane.
+
+pub mod exposition;
+mod limits;
