@@ -1,5 +1,6 @@
 //! The control plane.
 
+pub mod engine;
 pub mod evidence;
 pub mod exposition;
 pub mod ledger;

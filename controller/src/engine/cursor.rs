@@ -1,0 +1,193 @@
+//! From counters that only grow to what happened since the last look.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tidegate_config::Name;
+
+use super::observation::{ArmCounters, ArmRow, InstanceScrape};
+
+/// What each proxy had counted when it was last read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Cursors(BTreeMap<String, Cursor>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cursor {
+    /// The start time's bits: they are compared, never computed with.
+    started: u64,
+    rows: Vec<ArmRow>,
+}
+
+/// What one epoch brought in both versions since the last look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Growth {
+    pub(crate) canary: ArmCounters,
+    pub(crate) stable: ArmCounters,
+}
+
+/// Growth by epoch.
+pub(crate) type Interval = BTreeMap<u64, Growth>;
+
+/// Proxies remembered at once. More than any deployment has; a name that changes with every restart must not grow memory.
+const INSTANCES_MAX: usize = 4_096;
+
+impl Cursors {
+    /// Whether no proxy was ever read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes in one scrape of every proxy that answered and returns what grew, summed over the proxies.
+    ///
+    /// A proxy that was not read before, or that has started again, only sets its mark: what it counted meanwhile cannot
+    /// be dated, so it is left out for all counters at once. A proxy that was missed brings one longer interval.
+    pub(crate) fn advance(
+        &mut self,
+        scrapes: &[InstanceScrape],
+        (canary, stable): (&Name, &Name),
+        known: impl Fn(u64) -> bool,
+    ) -> Interval {
+        let mut interval = Interval::new();
+        for scrape in scrapes {
+            let concerns = |row: &&ArmRow| (row.version == *canary || row.version == *stable) && known(row.epoch);
+            let rows: Vec<ArmRow> = scrape.counters.rows.iter().filter(concerns).cloned().collect();
+            let started = scrape.started.to_bits();
+            let before = self.0.remove(&scrape.instance).filter(|before| before.started == started);
+            let before = before.map(|before| before.rows);
+            let grown = before.as_ref().and_then(|before| grown(before, &rows));
+            for (row, counters) in rows.iter().zip(grown.unwrap_or_default()) {
+                let growth = interval.entry(row.epoch).or_default();
+                let arm = if row.version == *canary { &mut growth.canary } else { &mut growth.stable };
+                add(arm, &counters);
+            }
+            if self.0.len() < INSTANCES_MAX {
+                let rows = remember(rows, before.unwrap_or_default(), &known);
+                self.0.insert(scrape.instance.clone(), Cursor { started, rows });
+            }
+        }
+        interval
+    }
+}
+
+/// The marks after a scrape: its rows, and for what it left out the earlier ones, or else a row that comes back would
+/// count as new.
+fn remember(mut rows: Vec<ArmRow>, before: Vec<ArmRow>, known: impl Fn(u64) -> bool) -> Vec<ArmRow> {
+    for old in before.into_iter().filter(|old| known(old.epoch)) {
+        match rows.iter_mut().find(|row| row.epoch == old.epoch && row.version == old.version) {
+            None => rows.push(old),
+            Some(row) if row.counters.first_latency.is_empty() => {
+                row.counters.first_latency = old.counters.first_latency;
+            }
+            Some(_) => {}
+        }
+    }
+    rows
+}
+
+/// The growth of every row of `after`, in its order; `None` where one of them has fallen.
+fn grown(before: &[ArmRow], after: &[ArmRow]) -> Option<Vec<ArmCounters>> {
+    let nothing = ArmCounters::default();
+    let earlier = |row: &ArmRow| {
+        let same = |old: &&ArmRow| old.epoch == row.epoch && old.version == row.version;
+        before.iter().find(same).map_or(&nothing, |old| &old.counters)
+    };
+    after.iter().map(|row| difference(earlier(row), &row.counters)).collect()
+}
+
+fn difference(before: &ArmCounters, after: &ArmCounters) -> Option<ArmCounters> {
+    let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency } = after;
+    let earlier = |at: u64| before.converted.iter().find(|(epoch, _)| *epoch == at).map_or(0, |(_, count)| *count);
+    let conversions = converted.iter().map(|(at, count)| Some((*at, count.checked_sub(earlier(*at))?)));
+    let buckets = first_latency.iter().zip(before.first_latency.iter().chain(std::iter::repeat(&0)));
+    Some(ArmCounters {
+        requests: requests.checked_sub(before.requests)?,
+        failures: failures.checked_sub(before.failures)?,
+        visitors: visitors.checked_sub(before.visitors)?,
+        exposed: exposed.checked_sub(before.exposed)?,
+        failed: failed.checked_sub(before.failed)?,
+        converted: conversions.collect::<Option<_>>()?,
+        first_latency: buckets.map(|(now, then)| now.checked_sub(*then)).collect::<Option<_>>()?,
+    })
+}
+
+fn add(sum: &mut ArmCounters, more: &ArmCounters) {
+    let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency } = more;
+    for (total, part) in [
+        (&mut sum.requests, requests),
+        (&mut sum.failures, failures),
+        (&mut sum.visitors, visitors),
+        (&mut sum.exposed, exposed),
+        (&mut sum.failed, failed),
+    ] {
+        *total = total.saturating_add(*part);
+    }
+    for (at, count) in converted {
+        match sum.converted.iter_mut().find(|(epoch, _)| epoch == at) {
+            Some((_, total)) => *total = total.saturating_add(*count),
+            None => sum.converted.push((*at, *count)),
+        }
+    }
+    add_buckets(&mut sum.first_latency, first_latency);
+}
+
+/// Adds a histogram to another; the longer one gives the length.
+pub(crate) fn add_buckets(sum: &mut Vec<u64>, more: &[u64]) {
+    if sum.len() < more.len() {
+        sum.resize(more.len(), 0);
+    }
+    for (total, part) in sum.iter_mut().zip(more) {
+        *total = total.saturating_add(*part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scrape(instance: &str, started: f64, rows: &[(&str, u64, u64, u64)]) -> InstanceScrape {
+        let row = |(version, epoch, exposed, failed): &(&str, u64, u64, u64)| ArmRow {
+            version: version.parse().expect("a name"),
+            epoch: *epoch,
+            counters: ArmCounters { exposed: *exposed, failed: *failed, ..ArmCounters::default() },
+        };
+        let rows = rows.iter().map(row).collect();
+        InstanceScrape {
+            instance: instance.to_owned(),
+            started,
+            counters: super::super::observation::ServiceCounters { rows },
+        }
+    }
+
+    #[test]
+    fn counters_become_growth_by_epoch() {
+        let (canary, stable): (Name, Name) = ("v2".parse().expect("a name"), "v1".parse().expect("a name"));
+        let mut cursors = Cursors::default();
+        let mut check = |scrapes: &[InstanceScrape], expected: &[(u64, u64, u64)], why: &str| {
+            let interval = cursors.advance(scrapes, (&canary, &stable), |epoch| epoch >= 7);
+            let found: Vec<_> = interval.iter().map(|(e, g)| (*e, g.canary.exposed, g.stable.failed)).collect();
+            assert_eq!(found, expected, "{why}");
+        };
+        let a = |exposed, failed| scrape("a", 1.0, &[("v2", 7, exposed, 0), ("v1", 7, 90, failed)]);
+        check(&[a(5, 1)], &[], "the first scrape sets the mark");
+        check(&[a(9, 2)], &[(7, 4, 1)], "growth");
+        check(&[a(9, 1)], &[], "a fallen counter drops the interval, numerator and denominator");
+        check(&[a(20, 1)], &[(7, 11, 0)], "and the next one counts again");
+        check(&[scrape("b", 1.0, &[("v2", 7, 50, 0)])], &[], "another proxy sets its own mark");
+        check(&[a(21, 1), scrape("b", 1.0, &[("v2", 7, 52, 0)])], &[(7, 3, 0)], "proxies add up");
+        check(&[scrape("b", 2.0, &[("v2", 7, 99, 0)])], &[], "another start time, other counters");
+        check(&[scrape("b", 2.0, &[("v2", 8, 3, 0)])], &[(8, 3, 0)], "an epoch that appears began at 0");
+        check(&[scrape("b", 2.0, &[])], &[], "nothing told");
+        check(
+            &[scrape("b", 2.0, &[("v2", 6, 9, 0), ("v3", 8, 9, 0)])],
+            &[],
+            "unknown epochs and versions do not count",
+        );
+        check(
+            &[scrape("b", 2.0, &[("v2", 8, 4, 0)])],
+            &[(8, 1, 0)],
+            "a row that was left out once is not counted anew",
+        );
+    }
+}

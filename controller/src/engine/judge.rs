@@ -1,0 +1,144 @@
+//! The rules, in the order in which they are asked.
+
+use tidegate_config::policy::{OnDeadline, Pace, Strategy};
+
+use super::hold::Hold;
+use super::observation::Endpoints;
+use super::record::Rule;
+use super::signals::Weighed;
+use super::status::{Phase, Status};
+use crate::evidence::rule::{Bounds, Concern, Verdict};
+
+/// What the rules ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// Nothing, in this phase.
+    Stay,
+    /// To stay, for a reason.
+    Hold(Hold),
+    /// On to the next share.
+    Advance(Rule),
+    /// To 100% now.
+    Promote(Rule),
+    /// Back to stable.
+    Abort(Rule),
+    /// To wait for somebody.
+    Undecided,
+}
+
+/// Judges a rollout. Only hard facts and `M` move a share back; everything else at most holds it.
+pub(crate) fn judge(status: &Status, endpoints: Endpoints) -> Judgement {
+    if status.phase.is_over() {
+        return Judgement::Stay;
+    }
+    let weighed = status.weigh();
+    let verdict = bounds(status).verdict(&weighed.findings());
+    if endpoints.only_canary_down() {
+        return Judgement::Abort(Rule::HardFact);
+    }
+    if verdict == Verdict::Rollback {
+        return Judgement::Abort(Rule::Regression);
+    }
+    match status.phase {
+        Phase::Progressing => match hold(status, endpoints, verdict, &weighed) {
+            None => Judgement::Advance(rule(status)),
+            Some(reason) if status.deadline_left_ms() == Some(0) => at_deadline(status.policy.on_deadline, reason),
+            Some(reason) => Judgement::Hold(reason),
+        },
+        Phase::Standby if status.in_force() && status.timers.step_ms >= status.policy.standby().millis() => {
+            Judgement::Promote(Rule::Standby)
+        }
+        Phase::Standby | Phase::Paused | Phase::Undecided | Phase::Promoted | Phase::Aborted => Judgement::Stay,
+    }
+}
+
+/// The bounds a policy sets.
+pub(crate) fn bounds(status: &Status) -> Bounds {
+    let policy = &status.policy;
+    let goal = policy.conversion.as_ref().map(|conversion| conversion.false_goal.fraction());
+    let default = Bounds::default();
+    Bounds {
+        alpha: policy.false_abort.fraction(),
+        beta: policy.false_promote.fraction(),
+        goal_alpha: goal.unwrap_or(default.goal_alpha),
+        ..default
+    }
+}
+
+/// Why the share may not rise now; `None` if it may.
+fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weighed) -> Option<Hold> {
+    if status.outage.is_some() && status.compares() {
+        return Some(Hold::Outage);
+    }
+    if !status.in_force() {
+        return Some(Hold::NotInForce);
+    }
+    if let Verdict::Hold(concern) = verdict {
+        return Some(match concern {
+            Concern::Undefined => Hold::Undefined,
+            Concern::RatioMismatch => Hold::RatioMismatch,
+            Concern::Suspicion => Hold::Suspicion,
+            Concern::Harm => Hold::Harm,
+        });
+    }
+    if endpoints.canary_down() {
+        return Some(Hold::NoEndpoint);
+    }
+    match (status.policy.strategy, status.step) {
+        (Strategy::BlueGreen, _) => hold_preview(status),
+        (Strategy::Canary, None) => hold_baseline(status),
+        (Strategy::Canary, Some(_)) => hold_step(status, weighed),
+    }
+}
+
+fn hold_preview(status: &Status) -> Option<Hold> {
+    let due = status.policy.switch_after.is_some_and(|after| status.timers.step_ms >= after.millis());
+    (!due).then_some(Hold::Preview)
+}
+
+fn hold_baseline(status: &Status) -> Option<Hold> {
+    let unknown = status.signals.latency.as_ref().is_some_and(|latency| latency.baseline().is_some());
+    if unknown || status.cursors.is_empty() {
+        return Some(Hold::Baseline);
+    }
+    let to_all = status.next_step().is_some_and(|(next, _)| status.is_last(next));
+    // A goal can only be reached where both versions have visitors.
+    (to_all && status.policy.pace() == Pace::Evidence && status.signals.goal().is_some()).then_some(Hold::Goal)
+}
+
+fn hold_step(status: &Status, weighed: &Weighed) -> Option<Hold> {
+    if status.soak_left_ms() > 0 {
+        return Some(Hold::Soak);
+    }
+    if status.policy.pace() == Pace::Evidence {
+        let bounds = bounds(status);
+        if weighed.least_assurance().is_some_and(|least| !bounds.assured(least)) {
+            return Some(Hold::Evidence);
+        }
+        let to_all = status.next_step().is_some_and(|(next, _)| status.is_last(next));
+        if to_all && weighed.goal.is_some_and(|goal| !bounds.reached(goal)) {
+            return Some(Hold::Goal);
+        }
+    }
+    status.current_step().is_some_and(|step| step.approve).then_some(Hold::Approval)
+}
+
+/// The rule by which a share rises when nothing holds it.
+fn rule(status: &Status) -> Rule {
+    match (status.policy.strategy, status.step, status.policy.pace()) {
+        (Strategy::BlueGreen, ..) => Rule::SwitchAfter,
+        (Strategy::Canary, None, _) => Rule::Baseline,
+        (Strategy::Canary, Some(_), Pace::Evidence) => Rule::Assurance,
+        (Strategy::Canary, Some(_), Pace::Time) => Rule::Soak,
+    }
+}
+
+/// A deadline may promote what is merely not proven yet, never what is suspected or not seen.
+fn at_deadline(on_deadline: OnDeadline, reason: Hold) -> Judgement {
+    let merely_unproven = matches!(reason, Hold::Soak | Hold::Evidence | Hold::Goal | Hold::Approval);
+    match on_deadline {
+        OnDeadline::Abort => Judgement::Abort(Rule::Deadline),
+        OnDeadline::Promote if merely_unproven => Judgement::Promote(Rule::Deadline),
+        OnDeadline::Promote | OnDeadline::Hold => Judgement::Undecided,
+    }
+}

@@ -1,0 +1,120 @@
+//! How a rollout ended, in two sentences that need no statistics to read.
+
+use super::record::{Counts, OWN_ACTOR, Record, Rule, Signal};
+use super::status::{Phase, Status};
+use super::words;
+use crate::evidence::latency::EDGES_SECONDS;
+use crate::evidence::rule::Stakes;
+
+/// The verdict that `record` is; `None` where the rollout goes on after it.
+pub(crate) fn verdict(record: &Record, status: &Status) -> Option<String> {
+    let opening = match record.phase {
+        Phase::Promoted => "Promoted",
+        Phase::Aborted => "Rolled back",
+        Phase::Undecided => "Undecided",
+        Phase::Progressing | Phase::Paused | Phase::Standby => return None,
+    };
+    let after = match status.exposed_since {
+        Some(_) => format!(" after {}", words::duration(status.timers.exposed_ms)),
+        None => " before the canary had any visitor".to_owned(),
+    };
+    let by = match record.rule {
+        Rule::Command if record.actor != OWN_ACTOR => format!(" by {}", record.actor),
+        Rule::Deadline => ", at the deadline".to_owned(),
+        _ => String::new(),
+    };
+    let seen = match record.rule {
+        Rule::HardFact => {
+            Some(format!("no endpoint of {} took requests while {} had one", status.canary, status.stable))
+        }
+        Rule::Regression => Some(compared(leading(record), record, status)),
+        _ if status.compares() => shown(record, status),
+        _ => None,
+    };
+    let seen = seen.map(|seen| format!(": {seen}")).unwrap_or_default();
+    Some(format!("{opening}{after}{by}{seen}. {}", meaning(record, status)))
+}
+
+/// The signal that contributes most to `M`.
+fn leading(record: &Record) -> Signal {
+    let order = [Signal::Errors, Signal::Latency, Signal::Conversion];
+    let log = order.map(|signal| {
+        record.inputs.iter().find(|reading| reading.signal == signal).map_or(0.0, |reading| reading.log_regression)
+    });
+    let leading = Stakes::standard(1).leading(&log).and_then(|at| order.get(at).copied());
+    leading.unwrap_or(Signal::Errors)
+}
+
+/// What both versions did, where anything was counted.
+fn shown(record: &Record, status: &Status) -> Option<String> {
+    let seen = |signal| {
+        let reading = record.inputs.iter().find(|reading| reading.signal == signal);
+        reading.filter(|reading| reading.canary.units > 0).map(|_| compared(signal, record, status))
+    };
+    match (seen(Signal::Errors), seen(Signal::Conversion)) {
+        (Some(errors), Some(conversion)) => Some(format!("{conversion}; {errors}")),
+        (errors, conversion) => errors.or(conversion),
+    }
+}
+
+/// One signal in both versions.
+pub(crate) fn compared(signal: Signal, record: &Record, status: &Status) -> String {
+    let reading = record.inputs.iter().find(|reading| reading.signal == signal);
+    let (canary, stable) = reading.map(|reading| (reading.canary, reading.stable)).unwrap_or_default();
+    let of = |counts: Counts| format!("{} of {}", words::count(counts.events), words::count(counts.units));
+    let rate = |counts: Counts| words::rate(counts.events, counts.units);
+    let (canary_of, stable_of) = (of(canary), of(stable));
+    let rates = (rate(canary), rate(stable));
+    match signal {
+        Signal::Errors => {
+            format!("{canary_of} canary visitors met a failure ({}) against {stable_of} ({})", rates.0, rates.1)
+        }
+        Signal::Conversion => {
+            format!("{canary_of} canary visitors converted ({}) against {stable_of} ({})", rates.0, rates.1)
+        }
+        Signal::Latency => {
+            let (slow_canary, slow_stable) = edges(status).unwrap_or_default();
+            format!(
+                "{canary_of} first requests to the canary took longer than {slow_canary} ({}) against {stable_of} to \
+                 stable longer than {slow_stable} ({})",
+                rates.0, rates.1
+            )
+        }
+        Signal::Split => format!(
+            "{} new visitors reached the canary and {} stable",
+            words::count(canary.units),
+            words::count(stable.units)
+        ),
+    }
+}
+
+/// The edges of the loudest quantile: canary, stable.
+fn edges(status: &Status) -> Option<(String, String)> {
+    let edge = status.signals.latency.as_ref()?.loudest()?.edge?;
+    let text = |edge: usize| EDGES_SECONDS.get(edge).map(|seconds| format!("{:.0} ms", seconds * 1_000.0));
+    Some((text(edge.canary)?, text(edge.stable)?))
+}
+
+fn meaning(record: &Record, status: &Status) -> String {
+    let policy = &status.policy;
+    match (record.phase, record.rule) {
+        (Phase::Aborted, Rule::Regression) => {
+            format!("Chance of such an alarm for a healthy release: under {}.", policy.false_abort)
+        }
+        (Phase::Aborted, Rule::HardFact) => "This is a fact, not a statistic.".to_owned(),
+        (Phase::Promoted, Rule::Assurance) => {
+            let harm = words::percent(status.plan.max_harm);
+            let goal = if status.signals.goal().is_some() { " The goal is reached." } else { "" };
+            format!(
+                "Chance that a canary that hurts more than {harm} of all visitors gets this far: under {}.{goal}",
+                policy.false_promote
+            )
+        }
+        (Phase::Undecided, _) => "It stays at its share, guarded, until somebody promotes or aborts it.".to_owned(),
+        (_, Rule::Command) => "This was somebody's decision, not one by evidence.".to_owned(),
+        (_, Rule::Standby | Rule::SwitchAfter) => {
+            "The versions had visitors one after the other, so nothing was compared.".to_owned()
+        }
+        _ => "The evidence was not conclusive; the policy decides so.".to_owned(),
+    }
+}
