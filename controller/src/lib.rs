@@ -2,11 +2,15 @@
 
 pub mod clock;
 pub mod counters;
+pub mod crash;
 pub mod engine;
 pub mod evidence;
 pub mod exposition;
 pub mod ledger;
 mod limits;
+pub mod publish;
 pub mod scrape;
+pub mod service_record;
+pub mod store;
 pub mod traffic;
 pub mod watch;
