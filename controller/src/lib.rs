@@ -1,6 +1,8 @@
 //! The control plane.
 
+pub mod client;
 pub mod clock;
+pub mod control;
 pub mod counters;
 pub mod crash;
 pub mod engine;
