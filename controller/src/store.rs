@@ -221,3 +221,6 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         error => StoreError::Database { path: path.to_owned(), source: Box::new(error.into()) },
     })
 }
+
+#[cfg(test)]
+mod tests;
