@@ -1,8 +1,8 @@
 //! The life of a rollout as a pure function: what is known and the time go in, a new status and what is to be done come
 //! out. No clock, no chance, no I/O; whoever stores the status and replays the observations gets the same decisions.
 //!
-//! A look at a rollout, in this order: a command is obeyed ([`command`]), counters become strata of evidence ([`cursor`],
-//! [`signals`]), the rules judge ([`judge`]) and the share moves or stays ([`turn`]).
+//! A look at a rollout, in this order: a command is obeyed (`command`), counters become strata of evidence (`cursor`,
+//! `signals`), the rules judge (`judge`) and the share moves or stays (`turn`).
 
 mod command;
 mod cursor;

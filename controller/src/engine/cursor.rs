@@ -33,6 +33,10 @@ pub(crate) type Interval = BTreeMap<u64, Growth>;
 /// Proxies remembered at once. More than any deployment has; a name that changes with every restart must not grow memory.
 const INSTANCES_MAX: usize = 4_096;
 
+/// Events in one interval of one process that are still believed: an hour at 300 million a second. Sums of such numbers
+/// never overflow.
+const GROWTH_MAX: u64 = 1 << 40;
+
 impl Cursors {
     /// Whether no proxy was ever read.
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,12 +79,8 @@ impl Cursors {
 /// count as new.
 fn remember(mut rows: Vec<ArmRow>, before: Vec<ArmRow>, known: impl Fn(u64) -> bool) -> Vec<ArmRow> {
     for old in before.into_iter().filter(|old| known(old.epoch)) {
-        match rows.iter_mut().find(|row| row.epoch == old.epoch && row.version == old.version) {
-            None => rows.push(old),
-            Some(row) if row.counters.first_latency.is_empty() => {
-                row.counters.first_latency = old.counters.first_latency;
-            }
-            Some(_) => {}
+        if !rows.iter().any(|row| row.epoch == old.epoch && row.version == old.version) {
+            rows.push(old);
         }
     }
     rows
@@ -99,17 +99,22 @@ fn grown(before: &[ArmRow], after: &[ArmRow]) -> Option<Vec<ArmCounters>> {
 fn difference(before: &ArmCounters, after: &ArmCounters) -> Option<ArmCounters> {
     let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency } = after;
     let earlier = |at: u64| before.converted.iter().find(|(epoch, _)| *epoch == at).map_or(0, |(_, count)| *count);
-    let conversions = converted.iter().map(|(at, count)| Some((*at, count.checked_sub(earlier(*at))?)));
+    let conversions = converted.iter().map(|(at, count)| Some((*at, rise(earlier(*at), *count)?)));
     let buckets = first_latency.iter().zip(before.first_latency.iter().chain(std::iter::repeat(&0)));
     Some(ArmCounters {
-        requests: requests.checked_sub(before.requests)?,
-        failures: failures.checked_sub(before.failures)?,
-        visitors: visitors.checked_sub(before.visitors)?,
-        exposed: exposed.checked_sub(before.exposed)?,
-        failed: failed.checked_sub(before.failed)?,
+        requests: rise(before.requests, *requests)?,
+        failures: rise(before.failures, *failures)?,
+        visitors: rise(before.visitors, *visitors)?,
+        exposed: rise(before.exposed, *exposed)?,
+        failed: rise(before.failed, *failed)?,
         converted: conversions.collect::<Option<_>>()?,
-        first_latency: buckets.map(|(now, then)| now.checked_sub(*then)).collect::<Option<_>>()?,
+        first_latency: buckets.map(|(now, then)| rise(*then, *now)).collect::<Option<_>>()?,
     })
+}
+
+/// Growth of one counter; `None` where it has fallen, or where no service could have counted so much.
+fn rise(before: u64, after: u64) -> Option<u64> {
+    after.checked_sub(before).filter(|growth| *growth <= GROWTH_MAX)
 }
 
 fn add(sum: &mut ArmCounters, more: &ArmCounters) {
@@ -178,6 +183,8 @@ mod tests {
         check(&[a(21, 1), scrape("b", 1.0, &[("v2", 7, 52, 0)])], &[(7, 3, 0)], "proxies add up");
         check(&[scrape("b", 2.0, &[("v2", 7, 99, 0)])], &[], "another start time, other counters");
         check(&[scrape("b", 2.0, &[("v2", 8, 3, 0)])], &[(8, 3, 0)], "an epoch that appears began at 0");
+        check(&[scrape("b", 2.0, &[("v2", 8, 1 << 41, 0)])], &[], "more than anything can have counted");
+        check(&[scrape("b", 2.0, &[("v2", 8, 3, 0)])], &[], "and back again");
         check(&[scrape("b", 2.0, &[])], &[], "nothing told");
         check(
             &[scrape("b", 2.0, &[("v2", 6, 9, 0), ("v3", 8, 9, 0)])],

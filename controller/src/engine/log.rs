@@ -99,6 +99,21 @@ impl EvidenceLog {
         judged.map(|row| row.exposure.stratum(0.0, real(row.canary.converted), real(row.stable.converted))).collect()
     }
 
+    /// How many times as often the canary's visitors converted, from the labels at each pair of shares (Mantel & Haenszel):
+    /// unlike the quotient of two rates it is bent neither by lag nor by a ramp. `None` without conversions on both sides.
+    pub(crate) fn conversion_ratio(&self) -> Option<f64> {
+        let (mut canary, mut stable) = (0.0, 0.0);
+        for row in self.compared().filter(|row| row.judged) {
+            let (c, s) = (real(row.canary.converted), real(row.stable.converted));
+            if c + s > 0.0 {
+                let weight = row.exposure.canary + row.exposure.stable;
+                canary += c * row.exposure.stable / weight;
+                stable += s * row.exposure.canary / weight;
+            }
+        }
+        (canary > 0.0 && stable > 0.0).then(|| canary / stable)
+    }
+
     /// The row of these shares; `None` where there are too many different ones already.
     fn row(&mut self, exposure: Exposure, judged: bool) -> Option<&mut LogRow> {
         let found = self.0.iter().position(|row| row.exposure == exposure && row.judged == judged);

@@ -1,29 +1,25 @@
 //! A rollout as people look at it: `tidegate status`, the live view, the page.
 
 mod eta;
+mod signal;
 
 use serde::{Deserialize, Serialize};
 use tidegate_config::{Name, RolloutId, Share};
 
 pub use eta::Eta;
+pub use signal::SignalReport;
 
 use super::hold::Held;
 use super::judge::bounds;
 use super::log::{LogRow, Tally};
 use super::narrative;
 use super::plan::Plan;
-use super::record::{Action, Counts, OWN_ACTOR, Record, Rule, Signal};
+use super::record::{Action, Counts, OWN_ACTOR, Record, Rule};
 use super::sight::Sight;
 use super::status::{Outage, Phase, Status};
 use super::time::Timestamp;
 use super::verdict;
-use crate::evidence::confidence::{Interval, Record as Confidence, Sides};
-use crate::evidence::increment::{Stratum, real};
-use crate::evidence::ratio_mismatch::ALARM;
-use crate::evidence::rule::displayed;
-
-/// Chance that an interval ever misses the truth, over all looks.
-const INTERVAL_ALPHA: f64 = 0.05;
+use crate::evidence::increment::real;
 
 /// Everything shown of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,32 +125,6 @@ pub struct ShareReport {
     pub converted: (u64, u64),
 }
 
-/// One signal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SignalReport {
-    /// The signal.
-    pub signal: Signal,
-    /// The canary's units and events that were judged.
-    pub canary: Counts,
-    /// Stable's.
-    pub stable: Counts,
-    /// Natural logarithm of the evidence against the canary (of `split`: against the split).
-    pub log_regression: f64,
-    /// The same as a number, clamped to what an `f64` holds.
-    pub regression: f64,
-    /// Where that has a bound of its own: 1,000 for the split, 20 for lost conversions.
-    pub regression_bound: Option<f64>,
-    /// Natural logarithm of the evidence that the next share is harmless (of a conversion: that the goal is reached).
-    pub log_assurance: Option<f64>,
-    /// What it must reach.
-    pub assurance_bound: Option<f64>,
-    /// 95% confidence sequence of the ratio of the rates, canary to stable.
-    pub ratio: Option<Interval>,
-    /// 95% confidence sequence of how much more often canary visitors meet a failure, as a fraction of them.
-    pub excess: Option<Interval>,
-}
-
 /// The report of a rollout.
 pub fn report(status: &Status, now: Timestamp) -> Report {
     let sight = Sight::of(status);
@@ -183,7 +153,7 @@ pub fn report(status: &Status, now: Timestamp) -> Report {
         canary: ArmReport::of(&status.canary, &canary),
         stable: ArmReport::of(&status.stable, &stable),
         shares: status.log.compared().map(ShareReport::of).collect(),
-        signals: signals(status, &sight),
+        signals: signal::signals(status, &sight),
         statistic: sight.statistic,
         suspicion_bound: bounds.suspicion,
         abort_bound: 1.0 / bounds.alpha,
@@ -222,52 +192,6 @@ impl ShareReport {
             converted: (row.canary.converted, row.stable.converted),
         }
     }
-}
-
-fn signals(status: &Status, sight: &Sight) -> Vec<SignalReport> {
-    let bounds = bounds(status);
-    let each = sight.readings.iter().map(|reading| {
-        let (ratio, excess) = match reading.signal {
-            Signal::Errors => {
-                let (ratio, excess) = confidence(status, &status.log.failure_strata(), Sides::FAILURES);
-                (ratio, excess)
-            }
-            Signal::Conversion => (confidence(status, &status.log.conversion_strata(), Sides::CONVERSIONS).0, None),
-            Signal::Latency | Signal::Split => (None, None),
-        };
-        let regression_bound = match reading.signal {
-            Signal::Conversion => Some(bounds.harm),
-            Signal::Split => Some(ALARM),
-            Signal::Errors | Signal::Latency => None,
-        };
-        let assurance_bound = match reading.signal {
-            Signal::Conversion => 1.0 / bounds.goal_alpha,
-            _ => 1.0 / bounds.beta,
-        };
-        SignalReport {
-            signal: reading.signal,
-            canary: reading.canary,
-            stable: reading.stable,
-            log_regression: reading.log_regression,
-            regression: displayed(reading.log_regression),
-            regression_bound,
-            log_assurance: reading.log_assurance,
-            assurance_bound: reading.log_assurance.map(|_| assurance_bound),
-            ratio,
-            excess,
-        }
-    });
-    each.collect()
-}
-
-/// Confidence sequences of ratio and excess; `None` before there is anything.
-fn confidence(status: &Status, strata: &[Stratum], sides: Sides) -> (Option<Interval>, Option<Interval>) {
-    if strata.is_empty() {
-        return (None, None);
-    }
-    let dispersion = f64::from(status.plan.counts_per_visitor);
-    let record = Confidence { strata, sides, dispersion, alpha: INTERVAL_ALPHA };
-    (Some(record.ratio()), Some(record.excess()))
 }
 
 /// How it ended, or why it is where it is.

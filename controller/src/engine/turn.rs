@@ -38,8 +38,8 @@ impl<'a> Turn<'a> {
             turn.status.first_epoch = turn.status.first_epoch.or(newest);
             turn.note_outage();
             turn.pass_time();
-            turn.acknowledge();
         }
+        turn.acknowledge();
         if turn.status.seq == 0 {
             let sight = Sight::of(&turn.status);
             turn.record(Rule::Start, Action::Start, Share::ZERO, OWN_ACTOR, sight);
@@ -86,7 +86,7 @@ impl<'a> Turn<'a> {
         let served = status.wants_generation.zip(self.observation.in_force).is_some_and(|(wants, has)| has >= wants);
         if served && status.in_force_since.is_none() {
             status.in_force_since = Some(self.now);
-            if status.step.is_some() {
+            if status.step.is_some() && !status.phase.is_over() {
                 status.exposed_since.get_or_insert(self.now);
             }
         }

@@ -1,5 +1,6 @@
 //! How a rollout ended, in two sentences that need no statistics to read.
 
+use super::hold::Hold;
 use super::record::{Counts, OWN_ACTOR, Record, Rule, Signal};
 use super::status::{Phase, Status};
 use super::words;
@@ -70,7 +71,11 @@ pub(crate) fn compared(signal: Signal, record: &Record, status: &Status) -> Stri
             format!("{canary_of} canary visitors met a failure ({}) against {stable_of} ({})", rates.0, rates.1)
         }
         Signal::Conversion => {
-            format!("{canary_of} canary visitors converted ({}) against {stable_of} ({})", rates.0, rates.1)
+            // Rates of young visitors understate both versions, so the ratio leads.
+            let ratio = status.log.conversion_ratio();
+            let times = ratio.map(|ratio| format!("{ratio:.2} times as many conversions per visitor, "));
+            let times = times.unwrap_or_default();
+            format!("{times}{canary_of} canary visitors so far against {stable_of}")
         }
         Signal::Latency => {
             let (slow_canary, slow_stable) = edges(status).unwrap_or_default();
@@ -110,11 +115,33 @@ fn meaning(record: &Record, status: &Status) -> String {
                 policy.false_promote
             )
         }
-        (Phase::Undecided, _) => "It stays at its share, guarded, until somebody promotes or aborts it.".to_owned(),
+        (Phase::Undecided, _) => {
+            let missing = status.hold.map_or("a decision", |held| missing(held.reason));
+            format!(
+                "It stays at {}, guarded, until somebody promotes or aborts it: missing is {missing}.",
+                status.share
+            )
+        }
         (_, Rule::Command) => "This was somebody's decision, not one by evidence.".to_owned(),
         (_, Rule::Standby | Rule::SwitchAfter) => {
             "The versions had visitors one after the other, so nothing was compared.".to_owned()
         }
         _ => "The evidence was not conclusive; the policy decides so.".to_owned(),
+    }
+}
+
+/// What an undecided rollout did not get in time.
+fn missing(reason: Hold) -> &'static str {
+    match reason {
+        Hold::Evidence => "proof that the next share would do no more than the allowed harm",
+        Hold::Goal => "proof that the conversion goal is reached",
+        Hold::Approval => "somebody's approval",
+        Hold::Soak => "time at this share",
+        Hold::NotInForce => "a proxy that serves this share",
+        Hold::Outage => "a proxy that can be read",
+        Hold::RatioMismatch => "a split that can be trusted",
+        Hold::Suspicion | Hold::Harm => "relief of the suspicion against the canary",
+        Hold::NoEndpoint => "an endpoint that takes requests",
+        Hold::Undefined | Hold::Baseline | Hold::Preview => "something to compare",
     }
 }
