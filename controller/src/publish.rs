@@ -75,3 +75,52 @@ pub fn salt(master: &Key, service: &Name, rollout: Option<RolloutId>) -> Key {
     }
     Key(hasher.finish128().as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_config::Config;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn other_versions_keep_their_visitors() {
+        let file = "
+            listeners: [{address: '127.0.0.1:8080'}]
+            routes: [{service: shop}]
+            services:
+              shop:
+                stable: v1
+                canary: v2
+                versions:
+                  v1: {endpoints: ['127.0.0.1:1']}
+                  v2: {endpoints: ['127.0.0.1:2'], share: 30%}
+                  old: {endpoints: ['127.0.0.1:3'], share: 20%}
+                rollout: {strategy: canary}
+        ";
+        let config = Config::parse(file).unwrap();
+        let layout = Layout::of(&config.services[&name("shop")], &ServiceRecord::default()).unwrap();
+        let laid: Vec<_> = layout.arms.iter().map(|arm| (arm.version.as_str(), arm.share.ppm())).collect();
+        let expected = [("old", 200_000), ("v2", 0), ("v1", 800_000)];
+        assert_eq!(laid, expected, "the canary gets visitors from a rollout only, whatever its share in the file");
+    }
+
+    #[test]
+    fn a_salt_belongs_to_one_draw() {
+        let (master, other) = (Key([1; 16]), Key([2; 16]));
+        let one = "0000000000000001".parse().ok();
+        let salts = [
+            salt(&master, &name("shop"), None),
+            salt(&master, &name("cart"), None),
+            salt(&master, &name("shop"), one),
+            salt(&other, &name("shop"), None),
+        ];
+        for (i, salt) in salts.iter().enumerate() {
+            assert!(!salts[..i].contains(salt), "{i}");
+        }
+        assert_eq!(salt(&master, &name("shop"), one), salt(&master, &name("renamed"), one), "a rollout has its own");
+    }
+}

@@ -160,3 +160,70 @@ impl ServiceRecord {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_config::Config;
+
+    use super::*;
+
+    const FILE: &str = "
+        listeners: [{address: '127.0.0.1:8080'}]
+        routes: [{service: shop}]
+        services:
+          shop:
+            stable: v1
+            canary: v2
+            versions:
+              v1: {endpoints: ['127.0.0.1:1']}
+              v2: {revision: a, endpoints: ['127.0.0.1:2']}
+              v3: {endpoints: ['127.0.0.1:3']}
+            rollout: {strategy: canary}
+    ";
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn service(text: &str) -> Service {
+        Config::parse(text).unwrap().services.remove(&name("shop")).unwrap()
+    }
+
+    /// The versions of the rollout that is asked for after v2, revision a, was promoted over v1.
+    fn check(text: &str, stable: &str, wanted: Option<(&str, &str)>, why: &str) {
+        let record = ServiceRecord {
+            stable_now: Some(StableNow { version: name("v2"), revision: Some("a".into()), over: name("v1") }),
+            finished: RolloutId::of(&name("shop"), &service(FILE))
+                .map(|rollout| Finished { rollout, outcome: Phase::Promoted }),
+            ..ServiceRecord::default()
+        };
+        let service = service(text);
+        assert_eq!(record.stable(&service).map(Name::as_str), Some(stable), "{why}");
+        let found = record.wanted(&name("shop"), &service);
+        let found = found.as_ref().map(|wanted| (wanted.stable.as_str(), wanted.canary.as_str()));
+        assert_eq!(found, wanted, "{why}");
+    }
+
+    #[test]
+    fn what_was_promoted_wins_until_the_file_says_something_new() {
+        check(FILE, "v2", None, "the same file");
+        check(&FILE.replace("canary: v2", "canary: v3"), "v2", Some(("v2", "v3")), "the next version");
+        check(&FILE.replace("revision: a", "revision: b"), "v1", Some(("v1", "v2")), "another v2 is deployed");
+        check(&FILE.replace("canary}", "canary, soak: 90s}"), "v2", None, "another policy for what is stable already");
+        let caught_up = FILE.replace("stable: v1", "stable: v2").replace("canary: v2", "canary: v3");
+        check(&caught_up, "v2", Some(("v2", "v3")), "the file has caught up");
+        check(&FILE.replace("stable: v1", "stable: v3"), "v3", Some(("v3", "v2")), "a third version is stable");
+    }
+
+    #[test]
+    fn a_file_that_catches_up_asks_for_the_same_rollout() {
+        let record = ServiceRecord {
+            stable_now: Some(StableNow { version: name("v2"), revision: Some("a".into()), over: name("v1") }),
+            ..ServiceRecord::default()
+        };
+        let behind = FILE.replace("canary: v2", "canary: v3");
+        let id = |text: &str| record.wanted(&name("shop"), &service(text)).map(|wanted| wanted.id);
+        assert!(id(&behind).is_some());
+        assert_eq!(id(&behind), id(&behind.replace("stable: v1", "stable: v2")));
+    }
+}

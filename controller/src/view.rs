@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::{Arm, Name};
 
 use crate::engine::{Report, Timestamp};
-use crate::proxies::ProxyView;
+pub use crate::proxies::ProxyView;
 use crate::service_record::{Finished, Logged};
 
 /// The whole instance.

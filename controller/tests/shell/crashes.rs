@@ -5,7 +5,7 @@ use tidegate_controller::engine::{Phase, Verb};
 use tidegate_controller::reconcile::ReconcileError;
 use tidegate_controller::store::StoreError;
 
-use crate::setting::{FILE, Setting, shop};
+use crate::setting::{FILE, Setting, config, shop};
 
 #[tokio::test]
 async fn a_crash_at_any_point_of_any_turn_skips_and_repeats_nothing() {
@@ -82,4 +82,25 @@ async fn a_second_instance_is_refused() {
     let clock = tidegate_controller::clock::Clock::System;
     let second = tidegate_controller::reconcile::Controller::open(it.directory.path(), it.file.clone(), clock);
     assert!(matches!(second, Err(ReconcileError::Store(StoreError::InUse { .. }))));
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_tried_again() {
+    let mut it = Setting::new(FILE).await;
+    let mut publications = it.controller().publications();
+    let generation = publications.borrow_and_update().generation;
+    let other = config(&FILE.replace("9002", "9003"));
+    // A disk that is full looks like this: the turn ends there, and the controller lives on.
+    it.controller().crash_at(Some(Crash::WhilePersisting));
+    it.controller().apply_config(other.clone()).unwrap_err();
+    it.controller().command(&shop(), Verb::Promote { full: false }, "ada".into()).unwrap_err();
+    it.second(1_000, &[]).await.unwrap_err();
+    assert!(!publications.has_changed().unwrap(), "nobody was told");
+    assert_eq!((it.report().share.ppm(), it.moves().len()), (0, 1), "and nothing was done");
+    it.controller().crash_at(None);
+    it.second(1_000, &[]).await.unwrap();
+    let last = publications.borrow_and_update().clone();
+    assert_eq!((&last.config, last.generation > generation), (&other, true), "the file is not forgotten");
+    it.run(600, 1_000, &[]).await;
+    assert_eq!(it.report().phase, Phase::Promoted);
 }

@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::proxy::Proxy;
-use crate::setting::FILE;
+use crate::setting::{FILE, shop};
 
 struct Running {
     handle: Handle,
@@ -87,6 +87,35 @@ async fn a_bad_file_is_told_and_the_last_good_one_stays() {
     running.publications.changed().await.unwrap();
     let overview = wait_for(&running.handle, |it| it.config.problems.is_empty()).await;
     assert_eq!((overview.generation, overview.config.since, overview.config.seen), (generation + 1, None, 3));
+    drop(running.stop);
+    running.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_loop_takes_a_rollout_on_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tidegate.yaml");
+    fs::write(&file, FILE.replace("scrapeInterval: 1s", "scrapeInterval: 100ms")).unwrap();
+    let proxy = Proxy::start().await;
+    let mut running = start(directory.path(), &file, &proxy);
+    let mut share = 0;
+    while share == 0 {
+        let publication = running.publications.borrow_and_update().clone();
+        share = publication.splits[&shop()].arms[0].share.ppm();
+        proxy.take(publication);
+        proxy.visit(&shop(), 1_000, &[]);
+        if share == 0 {
+            running.publications.changed().await.unwrap();
+        }
+    }
+    let generation = running.publications.borrow().generation;
+    let in_force = |it: &Overview| {
+        it.in_force == Some(generation) && it.services[0].rollout.as_ref().is_some_and(|it| it.in_force_since.is_some())
+    };
+    wait_for(&running.handle, in_force).await;
+    proxy.visit(&shop(), 1_000, &[]);
+    let counted = |it: &Overview| it.services[0].rollout.as_ref().is_some_and(|it| it.canary.visitors == 200);
+    wait_for(&running.handle, counted).await;
     drop(running.stop);
     running.task.await.unwrap();
 }
