@@ -1,5 +1,6 @@
 //! `tidegate check`: what is wrong with a configuration file, all of it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use tidegate_config::{Config, Problems, RolloutId};
@@ -56,7 +57,7 @@ fn summary(file: &Path, config: &Config) -> String {
         if let (Some(id), Some(stable), Some(canary)) =
             (RolloutId::of(name, service), service.stable_name(), &service.canary)
         {
-            text.push_str(&format!("  {name}: rolls out {canary} beside {stable} (rollout {id})\n"));
+            let _ = writeln!(text, "  {name}: rolls out {canary} beside {stable} (rollout {id})");
         }
     }
     text

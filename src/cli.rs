@@ -12,7 +12,7 @@ use tidegate_config::Name;
 /// Splits HTTP traffic between the versions of a service and shifts it on evidence.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -33,7 +33,9 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy and the controller for a configuration file
-    #[command(after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one does not.")]
+    #[command(
+        after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one does not."
+    )]
     Run {
         /// The configuration
         #[arg(short, long, value_name = "FILE")]
@@ -42,7 +44,9 @@ enum Command {
         target: Target,
     },
     /// Say what is wrong with a configuration file
-    #[command(after_help = "Examples:\n  tidegate check -c tidegate.yaml\n  tidegate check -c tidegate.yaml -o yaml    with every default filled in")]
+    #[command(
+        after_help = "Examples:\n  tidegate check -c tidegate.yaml\n  tidegate check -c tidegate.yaml -o yaml    with every default filled in"
+    )]
     Check {
         /// The configuration
         #[arg(short, long, value_name = "FILE")]
@@ -52,7 +56,9 @@ enum Command {
         output: Option<Format>,
     },
     /// Show services and rollouts of the running instance
-    #[command(after_help = "Examples:\n  tidegate status\n  tidegate status shop -o json\n  tidegate status shop --watch    until its rollout ends; exits 0, 3 or 4")]
+    #[command(
+        after_help = "Examples:\n  tidegate status\n  tidegate status shop -o json\n  tidegate status shop --watch    until its rollout ends; exits 0, 3 or 4"
+    )]
     Status {
         /// One service; all without it
         service: Option<Name>,
@@ -71,7 +77,9 @@ enum Command {
         shown: Shown,
     },
     /// On to the next step now, whatever it waits for
-    #[command(after_help = "Examples:\n  tidegate promote shop\n  tidegate promote shop --full    all visitors to the canary now")]
+    #[command(
+        after_help = "Examples:\n  tidegate promote shop\n  tidegate promote shop --full    all visitors to the canary now"
+    )]
     Promote {
         /// The service
         service: Name,
@@ -117,7 +125,7 @@ struct Shown {
 
 impl Cli {
     /// Carries the command out.
-    pub fn run(self) -> Result<Exit, CommandError> {
+    pub(crate) fn run(self) -> Result<Exit, CommandError> {
         match self.command {
             Command::Run { config, target } => run::run(&config, &target.state_dir),
             Command::Check { config, output } => check::check(&config, output),

@@ -16,6 +16,7 @@ use tidegate_controller::reconcile::{Asks, Controller, Handle, ReconcileError, a
 use tidegate_controller::watch::{Seen, WatchError, Watcher};
 use tidegate_proxy::{Metrics, Proxy, StartError, admin};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 
 /// Why an instance cannot run.
@@ -67,7 +68,7 @@ struct Parts {
     file: Option<(Watcher, watch::Receiver<Seen>)>,
     proxy: Arc<Proxy>,
     metrics: Arc<Metrics>,
-    admin: std::net::TcpListener,
+    admin: TcpListener,
     ready: Arc<AtomicBool>,
     stopped: oneshot::Receiver<()>,
 }
@@ -96,11 +97,16 @@ impl Instance {
             }
             None => None,
         };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(InstanceError::Thread)?;
+        let guard = runtime.enter();
+        let control = Control::bind(state_dir)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        drop(guard);
         let (handle, asks) = asks();
         let (stop, stopped) = oneshot::channel();
         let ready = Arc::new(AtomicBool::new(true));
         let parts = Parts {
-            control: Control::bind(state_dir)?,
+            control,
             metrics: Arc::new(Metrics::new(Arc::clone(&proxy), started)),
             proxy: Arc::clone(&proxy),
             handle: handle.clone(),
@@ -113,7 +119,8 @@ impl Instance {
             stopped,
         };
         let thread = thread::Builder::new().name("tidegate-control".into());
-        let control = thread.spawn(move || parts.run()).map_err(InstanceError::Thread)?;
+        let work = move || runtime.block_on(parts.work());
+        let control = thread.spawn(work).map_err(InstanceError::Thread)?;
         Ok(Self { proxy, handle, admin, ready, stop: Some(stop), control: Some(control) })
     }
 
@@ -153,27 +160,14 @@ impl Drop for Instance {
 }
 
 impl Parts {
-    /// The control thread.
-    fn run(self) -> Result<(), ReconcileError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        match runtime {
-            Ok(runtime) => runtime.block_on(self.work()),
-            Err(error) => {
-                crate::output::complain(&InstanceError::Thread(error));
-                Ok(())
-            }
-        }
-    }
-
+    /// What the control thread does.
     async fn work(self) -> Result<(), ReconcileError> {
-        let Self { controller, control, asks, handle, publications, file, proxy, metrics, admin, ready, stopped } = self;
+        let Self { controller, control, asks, handle, publications, file, proxy, metrics, admin, ready, stopped } =
+            self;
         let (_watcher, changes) = file.map_or((None, None), |(watcher, changes)| (Some(watcher), Some(changes)));
         tokio::spawn(apply(publications, proxy));
         tokio::spawn(control.serve(handle));
-        match TcpListener::from_std(admin) {
-            Ok(listener) => drop(tokio::spawn(admin::serve(listener, metrics, ready))),
-            Err(error) => crate::output::complain(&error),
-        }
+        tokio::spawn(admin::serve(admin, metrics, ready));
         let shutdown = async {
             // Told, or left alone: either way it is time.
             let _ = stopped.await;
@@ -192,6 +186,7 @@ async fn apply(mut publications: watch::Receiver<Arc<Publication>>, proxy: Arc<P
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the edge that reads the wall clock: when the counters began")]
 fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

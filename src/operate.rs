@@ -61,9 +61,7 @@ pub fn explain(target: &Target, service: &Name, format: Format) -> Result<Exit, 
 
 /// `tidegate promote`, `abort`, `pause` and `resume`.
 pub fn command(target: &Target, service: &Name, verb: Verb, format: Format) -> Result<Exit, CommandError> {
-    let view = block_on(async {
-        Ok(Client::connect(&target.state_dir).await?.command(service, verb, None).await?)
-    })?;
+    let view = block_on(async { Ok(Client::connect(&target.state_dir).await?.command(service, verb, None).await?) })?;
     output::show(&view, format, text::service)?;
     Ok(Exit::Done)
 }

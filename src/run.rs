@@ -1,5 +1,6 @@
 //! `tidegate run`: an instance for a file, until a signal.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,10 +16,10 @@ pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
     let instance = Instance::start(config, Some(file.to_owned()), state_dir)?;
     let mut text = String::new();
     for address in instance.addresses() {
-        text.push_str(&format!("listening on http://{address}\n"));
+        let _ = writeln!(text, "listening on http://{address}");
     }
-    text.push_str(&format!("metrics on http://{}/metrics\n", instance.admin()));
-    text.push_str(&format!("state in {} (tidegate status --state-dir ...)\n", state_dir.display()));
+    let _ = writeln!(text, "metrics on http://{}/metrics", instance.admin());
+    let _ = writeln!(text, "state in {}", state_dir.display());
     output::print(&text)?;
     let _guard = runtime.enter();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

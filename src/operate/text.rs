@@ -14,7 +14,8 @@ pub(super) fn overview(overview: &Overview) -> String {
     let in_force = overview.in_force.map_or_else(|| "none acknowledged yet".to_owned(), |g| format!("{g} in force"));
     let _ = writeln!(text, "generation {} published, {in_force}", overview.generation);
     if let Some(file) = &overview.config.file {
-        let state = if overview.config.problems.is_empty() { "in force" } else { "refused, the last good one is in force" };
+        let state =
+            if overview.config.problems.is_empty() { "in force" } else { "refused, the last good one is in force" };
         let _ = writeln!(text, "{}: {state}", file.display());
     }
     for problem in &overview.config.problems {
@@ -66,11 +67,19 @@ fn rollout(report: &Report, text: &mut String) {
     } else if report.phase == Phase::Progressing {
         let _ = writeln!(text, "  next move: {}", report.eta.reason);
     }
-    let _ = writeln!(text, "  {:<12} {:>10} {:>9} {:>9} {:>14} {:>16}", "", "requests", "failures", "visitors", "saw a failure", "converted");
+    let _ = writeln!(
+        text,
+        "  {:<12} {:>10} {:>9} {:>9} {:>14} {:>16}",
+        "", "requests", "failures", "visitors", "saw a failure", "converted"
+    );
     for arm in [&report.canary, &report.stable] {
         let _ = writeln!(text, "  {}", arm_row(arm));
     }
-    let _ = writeln!(text, "  evidence against the canary {:.3} (suspicion {}, roll back {})", report.statistic, report.suspicion_bound, report.abort_bound);
+    let _ = writeln!(
+        text,
+        "  evidence against the canary {:.3} (suspicion {}, roll back {})",
+        report.statistic, report.suspicion_bound, report.abort_bound
+    );
     for signal in &report.signals {
         let _ = writeln!(text, "    {}", signal_row(signal));
     }
@@ -101,7 +110,11 @@ fn percent(rate: Option<f64>) -> String {
 }
 
 fn bar(fraction: f64) -> String {
-    let full = (0..BAR).filter(|cell| (fraction * f64::from(u32::try_from(BAR).unwrap_or(1))) > f64::from(u32::try_from(*cell).unwrap_or(0)) + 0.5).count();
+    let full = (0..BAR)
+        .filter(|cell| {
+            (fraction * f64::from(u32::try_from(BAR).unwrap_or(1))) > f64::from(u32::try_from(*cell).unwrap_or(0)) + 0.5
+        })
+        .count();
     format!("{}{}", "#".repeat(full), ".".repeat(BAR - full))
 }
 
