@@ -37,10 +37,17 @@ pub(crate) struct Cell {
     pub(crate) p99_us: f64,
     /// At the end, with the connections still warm.
     pub(crate) memory_bytes: u64,
-    /// The proxy's share of its core; below 0.95 something else was the bottleneck.
+    /// The proxy's share of its core.
     pub(crate) core_share: f64,
     /// What others, the host included, took of the proxy's core.
     pub(crate) disturbance: f64,
+}
+
+impl Cell {
+    /// The share of the proxy's core that nobody used: the proxy was waiting for the generator.
+    pub(crate) fn idle_share(&self) -> f64 {
+        (1.0 - self.core_share - self.disturbance).max(0.0)
+    }
 }
 
 /// What stays the same for every cell.

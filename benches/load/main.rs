@@ -17,6 +17,7 @@
 mod backend;
 mod cell;
 mod generator;
+mod machine;
 mod options;
 mod peer;
 mod probe;

@@ -57,6 +57,7 @@ pub(crate) fn pinned(core: Core, program: &Path, directory: &Path) -> tokio::pro
 #[derive(Debug)]
 pub(crate) struct Group {
     leader: Child,
+    command: String,
     log: PathBuf,
 }
 
@@ -77,7 +78,11 @@ impl Group {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        Ok(Self { leader, log })
+        Ok(Self {
+            leader,
+            command: format!("{} {}", program.display(), arguments.join(" ")),
+            log,
+        })
     }
 
     /// The group's number, under which the kernel accounts it.
@@ -93,15 +98,15 @@ impl Group {
         }
     }
 
-    /// An error that carries the last lines of the log.
+    /// An error that carries the command and the last lines of its log.
     pub(crate) fn failure(&self, what: &str) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(8)..].join("\n    ");
         if tail.is_empty() {
-            format!("{what}; it printed nothing").into()
+            format!("{what}; `{}` printed nothing", self.command).into()
         } else {
-            format!("{what}; it printed:\n    {tail}").into()
+            format!("{what}; `{}` printed:\n    {tail}", self.command).into()
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Result;
 use super::cell::Cell;
 use super::generator::Generator;
+use super::machine::machine;
 use super::options::{Options, Protocol};
 use super::peer::{Installed, Peer};
 use super::scenario::Scenario;
@@ -52,6 +53,7 @@ impl Report<'_> {
             "streams": (self.options.protocol == Protocol::H2).then_some(self.options.streams),
             "seconds": self.options.seconds,
             "rounds": self.options.rounds,
+            "machine": machine(),
             "tickMicroseconds": TICK_MICROSECONDS,
             "proxies": proxies,
             "rows": rows(self.cells),
@@ -96,8 +98,9 @@ impl Report<'_> {
             Protocol::H2 => format!(" x {streams} streams"),
         };
         format!(
-            "{}, {connections} connections{streams}, {rounds} round(s) of {seconds} s, {}, bodies of 1 KiB\n\
+            "{}\n{}, {connections} connections{streams}, {rounds} round(s) of {seconds} s, {}, bodies of 1 KiB\n\
              medians; `x` is the ratio to the bare HAProxy of the same round; access logs off, timeouts on\n",
+            machine(),
             protocol.title(),
             self.generator.name(),
         )
@@ -113,10 +116,10 @@ impl Report<'_> {
         if let Some(caveat) = self.generator.caveat() {
             writeln!(text, "{caveat}.")?;
         }
-        if rows.iter().any(|row| row.core_share < SATURATED) {
+        if rows.iter().any(|row| row.idle_share > WAITING) {
             writeln!(
                 text,
-                "core below 95 %: the generator's core was the limit; requests/s is a lower bound there."
+                "idle above 5 %: the generator's core was the limit; requests/s is a lower bound there."
             )?;
         }
         if rows.iter().any(|row| row.disturbance > QUIET) {
@@ -154,12 +157,12 @@ impl Report<'_> {
     }
 }
 
-/// The share of its core from which on the proxy itself was the bottleneck.
-const SATURATED: f64 = 0.95;
+/// The share of its core that a busy proxy may leave idle: connections open at the start, and end.
+const WAITING: f64 = 0.05;
 /// The share of the proxy's core that others may have without a warning.
 const QUIET: f64 = 0.03;
 
-const HEADER: &str = "  proxy              CPU us/req     x  (min-max)         req/s     x   p50 ms     x   p99 ms     x    MiB      x   core  disturbed";
+const HEADER: &str = "  proxy              CPU us/req     x  (min-max)         req/s     x   p50 ms     x   p99 ms     x    MiB      x   idle  disturbed";
 
 fn line(title: &str, row: &Row, paint: bool) -> String {
     let cpu = &row.cpu_us_per_request;
@@ -176,7 +179,7 @@ fn line(title: &str, row: &Row, paint: bool) -> String {
         ratio(&row.p99_us),
         row.memory_bytes.median / 1024.0 / 1024.0,
         ratio(&row.memory_bytes),
-        row.core_share * 100.0,
+        row.idle_share * 100.0,
         row.disturbance * 100.0,
     )
 }

@@ -25,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) memory_bytes: Figure,
     /// The median; see [`Cell::core_share`].
     pub(crate) core_share: f64,
+    /// The median; see [`Cell::idle_share`].
+    pub(crate) idle_share: f64,
     /// The worst round; see [`Cell::disturbance`].
     pub(crate) disturbance: f64,
 }
@@ -66,6 +68,7 @@ pub(crate) fn rows(cells: &[Cell]) -> Vec<Row> {
             p99_us: figure(|cell| cell.p99_us),
             memory_bytes: figure(memory),
             core_share: median(cells.iter().map(|cell| cell.core_share)).unwrap_or_default(),
+            idle_share: median(cells.iter().map(|cell| cell.idle_share())).unwrap_or_default(),
             disturbance: cells
                 .iter()
                 .map(|cell| cell.disturbance)
