@@ -5,8 +5,10 @@ mod wrk;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::options::{Options, Protocol};
 use super::process::{Core, pinned};
@@ -34,6 +36,16 @@ pub(crate) struct Run<'a> {
     /// Where the generator's own files may lie.
     pub(crate) directory: &'a Path,
 }
+
+impl Run<'_> {
+    /// When a generator that has not ended never will: h2load connects for ever to a proxy that hangs up.
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(u64::from(self.seconds)) + GRACE
+    }
+}
+
+/// How long a generator may take beside making load: connecting, writing its log.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What the generator saw.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,10 +108,16 @@ impl Generator {
             Self::Wrk => wrk::arguments(run)?,
             Self::H2load => h2load::arguments(run)?,
         };
-        let ended = pinned(Core::Load, Path::new(self.name()), run.directory)
-            .args(arguments)
-            .output()
-            .await?;
+        let mut command = pinned(Core::Load, Path::new(self.name()), run.directory);
+        let ended = timeout(run.deadline(), command.args(arguments).output())
+            .await
+            .map_err(|_| {
+                format!(
+                    "{} was still running after {:?}",
+                    self.name(),
+                    run.deadline()
+                )
+            })??;
         let (out, err) = (
             String::from_utf8_lossy(&ended.stdout),
             String::from_utf8_lossy(&ended.stderr),

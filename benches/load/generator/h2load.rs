@@ -32,7 +32,7 @@ pub(super) fn arguments(run: &Run<'_>) -> Result<Vec<String>> {
     ];
     match run.protocol {
         Protocol::H1 => {
-            arguments.extend(["--h1".to_owned(), format!("--header=host: {}", first.host)]);
+            arguments.extend(["--h1".to_owned(), format!("--header=:host: {}", first.host)]);
         }
         Protocol::H2 => arguments.extend([
             format!("--max-concurrent-streams={}", run.streams),
