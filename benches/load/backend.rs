@@ -39,10 +39,7 @@ impl Backend {
     /// Starts this very program once more, as the backends, on the generator's core.
     pub(crate) async fn start() -> Result<Self> {
         let own = std::env::current_exe()?;
-        let mut process = pinned(Core::Load, &own, Path::new("."))
-            .arg("backend")
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut process = pinned(Core::Load, &own, Path::new(".")).arg("backend").stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().ok_or("the backend has no stdout")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).await?;
@@ -50,13 +47,7 @@ impl Backend {
             .trim_end()
             .split_once(' ')
             .ok_or_else(|| format!("the backend said {line:?} instead of its two addresses"))?;
-        Ok(Self {
-            versions: Versions {
-                v1: v1.parse()?,
-                v2: v2.parse()?,
-            },
-            _process: process,
-        })
+        Ok(Self { versions: Versions { v1: v1.parse()?, v2: v2.parse()? }, _process: process })
     }
 }
 
@@ -89,10 +80,7 @@ async fn version(listener: TcpListener, name: &'static str) -> Result<Infallible
 async fn answer(mut stream: TcpStream, response: &[u8]) -> std::io::Result<()> {
     let mut received = Vec::with_capacity(READ_BYTES);
     while stream.read_buf(&mut received).await? > 0 {
-        while let Some(at) = received
-            .windows(HEAD_END.len())
-            .position(|bytes| bytes == HEAD_END)
-        {
+        while let Some(at) = received.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END) {
             received.drain(..at + HEAD_END.len());
             stream.write_all(response).await?;
         }

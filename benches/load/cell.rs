@@ -20,6 +20,8 @@ use super::{Failure, Result};
 
 /// How long a proxy may take until it listens.
 const START_MAX: Duration = Duration::from_secs(15);
+/// How long new visitors may meet only one version after a cell: some hundred of them suffice.
+const SPLIT_STILL_MAX: Duration = Duration::from_secs(1);
 /// How long it is warmed up: pools fill, pages are touched.
 const WARM_UP_SECONDS: u32 = 1;
 
@@ -61,34 +63,15 @@ pub(crate) struct Bench<'a> {
 
 impl Bench<'_> {
     /// Measures one cell. The proxy is gone when this returns, whatever happens.
-    pub(crate) async fn cell(
-        &self,
-        proxy: &Installed,
-        scenario: Scenario,
-        round: u32,
-    ) -> Result<Cell> {
+    pub(crate) async fn cell(&self, proxy: &Installed, scenario: Scenario, round: u32) -> Result<Cell> {
         let directory = self.fresh_directory(proxy.peer)?;
         let (listen, admin) = free_addresses().await?;
-        let place = Place {
-            scenario,
-            protocol: self.options.protocol,
-            listen,
-            admin,
-            versions: self.versions,
-        };
+        let place = Place { scenario, protocol: self.options.protocol, listen, admin, versions: self.versions };
         let arguments = proxy.configure(&directory, &place)?;
-        let mut group = Group::start(
-            Core::Proxy,
-            &proxy.program,
-            &arguments,
-            directory.join("log"),
-        )?;
+        let mut group = Group::start(Core::Proxy, &proxy.program, &arguments, directory.join("log"))?;
         listening(&mut group, listen).await?;
-        let requests = {
-            let mut probe = Probe::connect(listen, self.options.protocol).await?;
-            let prepared = probe.prepare(scenario).await;
-            prepared.map_err(|error| group.failure(&error.to_string()))?
-        };
+        let prepared = self.probe(listen).await?.prepare(scenario).await;
+        let requests = prepared.map_err(|error| group.failure(&error.to_string()))?;
         let run = Run {
             protocol: self.options.protocol,
             connections: self.options.connections,
@@ -99,23 +82,24 @@ impl Bench<'_> {
             directory: &directory,
         };
         self.generator.run(&run).await?;
-        let run = Run {
-            seconds: self.options.seconds,
-            ..run
-        };
+        let run = Run { seconds: self.options.seconds, ..run };
         let before = Reading::now(&group)?;
         let load = self.generator.run(&run).await?;
         let after = Reading::now(&group)?;
         group.ensure_running()?;
         if load.errors > 0 {
-            let what = format!(
-                "{} of {} requests failed",
-                load.errors,
-                load.requests + load.errors
-            );
+            let what = format!("{} of {} requests failed", load.errors, load.requests + load.errors);
             return Err(group.failure(&what));
         }
+        if scenario.is_sticky() {
+            let still = self.probe(listen).await?.split_in_force(SPLIT_STILL_MAX).await;
+            still.map_err(|error| group.failure(&format!("the split did not last: {error}")))?;
+        }
         Ok(cell(proxy.peer, scenario, round, &load, &before, &after))
+    }
+
+    async fn probe(&self, address: SocketAddr) -> Result<Probe> {
+        Probe::connect(address, self.options.protocol).await
     }
 
     /// An empty directory for one proxy's files.
@@ -139,29 +123,15 @@ struct Reading {
 
 impl Reading {
     fn now(group: &Group) -> Result<Self> {
-        Ok(Self {
-            at: Instant::now(),
-            usage: Usage::of_group(group.id())?,
-            core: CoreTime::of(Core::Proxy.number())?,
-        })
+        Ok(Self { at: Instant::now(), usage: Usage::of_group(group.id())?, core: CoreTime::of(Core::Proxy.number())? })
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
-fn cell(
-    peer: Peer,
-    scenario: Scenario,
-    round: u32,
-    load: &Load,
-    before: &Reading,
-    after: &Reading,
-) -> Cell {
+fn cell(peer: Peer, scenario: Scenario, round: u32, load: &Load, before: &Reading, after: &Reading) -> Cell {
     let wall_ticks = (after.at - before.at).as_secs_f64() * 1e6 / TICK_MICROSECONDS as f64;
     let ours = after.usage.cpu_ticks.saturating_sub(before.usage.cpu_ticks);
-    let stolen = after
-        .core
-        .stolen_ticks
-        .saturating_sub(before.core.stolen_ticks);
+    let stolen = after.core.stolen_ticks.saturating_sub(before.core.stolen_ticks);
     let busy = after.core.busy_ticks.saturating_sub(before.core.busy_ticks);
     Cell {
         peer,
@@ -189,13 +159,9 @@ async fn free_addresses() -> Result<(SocketAddr, SocketAddr)> {
 async fn listening(group: &mut Group, address: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + START_MAX;
     while TcpStream::connect(address).await.is_err() {
-        group
-            .ensure_running()
-            .map_err(|error| Failure::from(format!("it never listened: {error}")))?;
+        group.ensure_running().map_err(|error| Failure::from(format!("it never listened: {error}")))?;
         if Instant::now() > deadline {
-            return Err(group.failure(&format!(
-                "it does not listen on {address} after {START_MAX:?}"
-            )));
+            return Err(group.failure(&format!("it does not listen on {address} after {START_MAX:?}")));
         }
         sleep(Duration::from_millis(20)).await;
     }

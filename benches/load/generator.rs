@@ -68,12 +68,7 @@ impl Generator {
         };
         for generator in fitting.into_iter().flatten() {
             // wrk exits with 1 when asked for its version: running at all is the proof.
-            if Command::new(generator.name())
-                .arg("--version")
-                .output()
-                .await
-                .is_ok()
-            {
+            if Command::new(generator.name()).arg("--version").output().await.is_ok() {
                 return Ok(generator);
             }
         }
@@ -96,9 +91,7 @@ impl Generator {
     pub(crate) fn caveat(self) -> Option<&'static str> {
         match self {
             Self::Wrk => None,
-            Self::H2load => Some(
-                "h2load varies only the path: each cell uses one host and, if returning, one visitor",
-            ),
+            Self::H2load => Some("h2load varies only the path: each cell uses one host and, if returning, one visitor"),
         }
     }
 
@@ -111,31 +104,13 @@ impl Generator {
         let mut command = pinned(Core::Load, Path::new(self.name()), run.directory);
         let ended = timeout(run.deadline(), command.args(arguments).output())
             .await
-            .map_err(|_| {
-                format!(
-                    "{} was still running after {:?}",
-                    self.name(),
-                    run.deadline()
-                )
-            })??;
-        let (out, err) = (
-            String::from_utf8_lossy(&ended.stdout),
-            String::from_utf8_lossy(&ended.stderr),
-        );
+            .map_err(|_| format!("{} was still running after {:?}", self.name(), run.deadline()))??;
+        let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
         let load = match self {
             Self::Wrk => wrk::parse(&out),
-            Self::H2load => h2load::parse(
-                &out,
-                &std::fs::read_to_string(run.directory.join(h2load::LOG))?,
-            ),
+            Self::H2load => h2load::parse(&out, &std::fs::read_to_string(run.directory.join(h2load::LOG))?),
         };
         load.filter(|load| ended.status.success() && load.requests > 0)
-            .ok_or_else(|| {
-                Failure::from(format!(
-                    "{} got no answer ({}):\n{out}{err}",
-                    self.name(),
-                    ended.status
-                ))
-            })
+            .ok_or_else(|| Failure::from(format!("{} got no answer ({}):\n{out}{err}", self.name(), ended.status)))
     }
 }

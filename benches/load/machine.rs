@@ -8,11 +8,7 @@ pub(crate) fn machine() -> String {
     let processor = processor(&cpus).unwrap_or("unknown processor");
     let kernel = read("/proc/sys/kernel/osrelease");
     let congestion = read("/proc/sys/net/ipv4/tcp_congestion_control");
-    format!(
-        "{processor}, Linux {}, TCP {}",
-        kernel.trim(),
-        congestion.trim()
-    )
+    format!("{processor}, Linux {}, TCP {}", kernel.trim(), congestion.trim())
 }
 
 /// What cannot be read is left out: nothing but a heading depends on it.
@@ -31,8 +27,7 @@ mod tests {
 
     #[test]
     fn the_processor_is_named_once() {
-        let cpus =
-            "processor\t: 0\nmodel name\t: AMD EPYC\nprocessor\t: 1\nmodel name\t: AMD EPYC\n";
+        let cpus = "processor\t: 0\nmodel name\t: AMD EPYC\nprocessor\t: 1\nmodel name\t: AMD EPYC\n";
         assert_eq!(processor(cpus), Some("AMD EPYC"));
         assert_eq!(processor("processor : 0\n"), None);
     }

@@ -1,10 +1,7 @@
 //! `cargo bench --bench load`: what a request costs in nginx, `HAProxy`, Envoy and Tidegate, side by side.
 //!
 //! Each proxy runs alone on core 0 with one worker; the generator and the backends share core 1.
-#![expect(
-    clippy::print_stdout,
-    reason = "the report is what this program is for"
-)]
+#![expect(clippy::print_stdout, reason = "the report is what this program is for")]
 #![cfg_attr(
     test,
     allow(
@@ -62,9 +59,7 @@ fn main() -> ExitCode {
 
 /// Runs to the end or to the first signal; either way every child is gone afterwards.
 fn start(options: &Options) -> Result<bool> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if let Some(Part::Backend) = options.part {
             return backend::serve().await.map(|()| true);
@@ -88,20 +83,9 @@ async fn compare(options: &Options) -> Result<bool> {
     let proxies = installed(options).await?;
     let backend = Backend::start().await?;
     let scratch = Scratch::new()?;
-    let bench = Bench {
-        options,
-        generator,
-        versions: backend.versions,
-        directory: &scratch.0,
-    };
+    let bench = Bench { options, generator, versions: backend.versions, directory: &scratch.0 };
     let (cells, failed) = measure(&bench, &proxies).await;
-    let report = Report {
-        options,
-        generator,
-        proxies: &proxies,
-        cells: &cells,
-        failed: &failed,
-    };
+    let report = Report { options, generator, proxies: &proxies, cells: &cells, failed: &failed };
     match options.output {
         Output::Table => print!("{}", report.table()?),
         Output::Json => println!("{}", report.json()?),
@@ -113,10 +97,7 @@ async fn compare(options: &Options) -> Result<bool> {
 async fn installed(options: &Options) -> Result<Vec<Installed>> {
     let all = Peer::value_variants();
     let mut found = Vec::new();
-    for peer in all
-        .iter()
-        .filter(|peer| options.only.is_empty() || options.only.contains(peer))
-    {
+    for peer in all.iter().filter(|peer| options.only.is_empty() || options.only.contains(peer)) {
         match Installed::find(*peer, options).await {
             Ok(proxy) => found.push(proxy),
             Err(error) if options.only.is_empty() => eprintln!("without {}: {error}", peer.name()),
@@ -135,29 +116,19 @@ async fn measure(bench: &Bench<'_>, proxies: &[Installed]) -> (Vec<Cell>, Vec<Fa
                 // Another proxy goes first in each round, so that none always runs on a warmer machine.
                 let proxy = &proxies[(turn + round as usize) % proxies.len()];
                 let peer = proxy.peer;
-                if failed
-                    .iter()
-                    .any(|cell| (cell.peer, cell.scenario) == (peer, scenario))
-                {
+                if failed.iter().any(|cell| (cell.peer, cell.scenario) == (peer, scenario)) {
                     continue;
                 }
                 match bench.cell(proxy, scenario, round).await {
                     Ok(cell) => {
                         let cost = cell.cpu_us_per_request;
-                        eprintln!(
-                            "round {round}  {scenario:?}  {}: {cost:.2} us/request",
-                            peer.name()
-                        );
+                        eprintln!("round {round}  {scenario:?}  {}: {cost:.2} us/request", peer.name());
                         cells.push(cell);
                     }
                     Err(error) => {
                         let why = error.to_string();
                         eprintln!("round {round}  {scenario:?}  {} FAILED: {why}", peer.name());
-                        failed.push(Failed {
-                            peer,
-                            scenario,
-                            why,
-                        });
+                        failed.push(Failed { peer, scenario, why });
                     }
                 }
             }

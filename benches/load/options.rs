@@ -103,3 +103,23 @@ pub(crate) enum Output {
     /// Every cell and every row, for programs.
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_in_the_readme_is_understood() {
+        let readme = include_str!("README.md");
+        let commands: Vec<_> =
+            readme.lines().filter_map(|line| line.strip_prefix("cargo bench --bench load")).collect();
+        assert_eq!(commands.len(), 5);
+        for command in commands {
+            let words = command.split_whitespace().filter(|word| *word != "--");
+            match Options::try_parse_from(["load"].into_iter().chain(words)) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{command}"),
+            }
+        }
+    }
+}

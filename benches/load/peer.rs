@@ -92,33 +92,14 @@ impl Installed {
             Peer::Haproxy => options.haproxy.clone(),
             Peer::Nginx => options.nginx.clone(),
             Peer::Envoy => options.envoy.clone(),
-            Peer::Tidegate => Some(
-                options
-                    .tidegate
-                    .clone()
-                    .unwrap_or_else(tidegate::just_built),
-            ),
+            Peer::Tidegate => Some(options.tidegate.clone().unwrap_or_else(tidegate::just_built)),
         };
         let program = given.unwrap_or_else(|| PathBuf::from(peer.name()));
-        let said = tokio::process::Command::new(&program)
-            .arg(peer.spec().version)
-            .output()
-            .await
-            .map_err(|error| {
-                Failure::from(format!(
-                    "{} does not run ({error}); {}",
-                    program.display(),
-                    peer.install()
-                ))
-            })?;
+        let said = tokio::process::Command::new(&program).arg(peer.spec().version).output().await.map_err(|error| {
+            Failure::from(format!("{} does not run ({error}); {}", program.display(), peer.install()))
+        })?;
         let text = [said.stdout, said.stderr].concat();
-        Ok(Self {
-            peer,
-            program,
-            version: version_in(&String::from_utf8_lossy(&text))
-                .unwrap_or("?")
-                .to_owned(),
-        })
+        Ok(Self { peer, program, version: version_in(&String::from_utf8_lossy(&text)).unwrap_or("?").to_owned() })
     }
 
     /// Name and version.
@@ -152,17 +133,9 @@ pub(crate) struct Place {
 impl Spec {
     /// Its main configuration file, with every placeholder replaced.
     fn render(&self, directory: &Path, place: &Place) -> Result<String> {
-        let template = if place.scenario.is_sticky() {
-            self.sticky
-        } else {
-            self.bare
-        };
+        let template = if place.scenario.is_sticky() { self.sticky } else { self.bare };
         let Versions { v1, v2 } = place.versions;
-        let h2 = if place.protocol == Protocol::H2 {
-            self.h2
-        } else {
-            ""
-        };
+        let h2 = if place.protocol == Protocol::H2 { self.h2 } else { "" };
         let text = template
             .replace("@routes@", &(self.routes)())
             .replace("@directory@", &directory.display().to_string())
@@ -195,27 +168,28 @@ fn version_in(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    fn place(scenario: Scenario, protocol: Protocol) -> Place {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let versions = Versions { v1: address(1), v2: address(2) };
+        Place { scenario, protocol, listen: address(3), admin: address(4), versions }
+    }
+
+    #[test]
+    fn our_own_configuration_is_valid() {
+        for (scenario, routes) in [(Scenario::Bare, 1), (Scenario::New, 100)] {
+            let text = tidegate::SPEC.render(Path::new("/d"), &place(scenario, Protocol::H1)).unwrap();
+            let config = tidegate_config::Config::parse(&text);
+            assert_eq!(config.map(|config| config.routes.len()), Ok(routes), "{text}");
+        }
+    }
+
     #[test]
     fn every_placeholder_is_known() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
         for peer in Peer::value_variants() {
             for scenario in Scenario::ALL {
                 for protocol in [Protocol::H1, Protocol::H2] {
-                    let place = Place {
-                        scenario,
-                        protocol,
-                        listen: address,
-                        admin: address,
-                        versions: Versions {
-                            v1: address,
-                            v2: address,
-                        },
-                    };
-                    let rendered = peer.spec().render(Path::new("/d"), &place);
-                    assert!(
-                        rendered.is_ok(),
-                        "{peer:?} {scenario:?} {protocol:?}: {rendered:?}"
-                    );
+                    let rendered = peer.spec().render(Path::new("/d"), &place(scenario, protocol));
+                    assert!(rendered.is_ok(), "{peer:?} {scenario:?} {protocol:?}: {rendered:?}");
                 }
             }
         }
@@ -225,14 +199,8 @@ mod tests {
     fn versions_are_found_in_what_programs_print() {
         let rows = [
             ("nginx version: nginx/1.22.1\n", Some("1.22.1")),
-            (
-                "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n",
-                Some("2.6.12"),
-            ),
-            (
-                "\n/x/3.11.7/bin/envoy  version: 9e5580/1.40.0/Clean/RELEASE/BoringSSL\n",
-                Some("1.40.0"),
-            ),
+            ("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n", Some("2.6.12")),
+            ("\n/x/3.11.7/bin/envoy  version: 9e5580/1.40.0/Clean/RELEASE/BoringSSL\n", Some("1.40.0")),
             ("tidegate 0.1.0\n", Some("0.1.0")),
             ("", None),
         ];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -10,11 +11,15 @@ use hyper::header::{COOKIE, HOST, SET_COOKIE};
 use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::backend::{BODY, VERSION_HEADER};
 use super::options::Protocol;
 use super::scenario::{Request, Scenario};
 use super::{Failure, Result};
+
+/// How long a proxy may take to begin splitting.
+pub(crate) const SPLIT_MAX: Duration = Duration::from_secs(30);
 
 /// One connection through the proxy.
 #[derive(Debug)]
@@ -59,7 +64,9 @@ impl Probe {
     /// Checks what the scenario needs. Returns its requests, with cookies if its visitors return.
     pub(crate) async fn prepare(&mut self, scenario: Scenario) -> Result<Vec<Request>> {
         let mut requests = scenario.requests();
-        let mut versions = BTreeSet::new();
+        if scenario.is_sticky() {
+            self.split_in_force(SPLIT_MAX).await?;
+        }
         for request in &mut requests {
             let answer = self.ask(request).await?;
             if scenario == Scenario::Returning {
@@ -68,31 +75,36 @@ impl Probe {
             if scenario == Scenario::New && answer.cookie.is_none() {
                 return Err("a visitor without a cookie was given none".into());
             }
-            versions.insert(answer.version);
-        }
-        if scenario == Scenario::Returning && versions.len() != 2 {
-            return Err(format!("{} visitors saw only {versions:?}", requests.len()).into());
         }
         Ok(requests)
     }
 
+    /// Sends new visitors until both versions have answered one: a rollout may begin with none on the canary.
+    pub(crate) async fn split_in_force(&mut self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        let mut versions = BTreeSet::new();
+        for request in Scenario::New.requests().iter().cycle() {
+            versions.insert(self.ask(request).await?.version);
+            if versions.len() == 2 {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(format!("after {within:?} of new visitors only {versions:?} have answered").into());
+            }
+        }
+        Ok(())
+    }
+
     /// The cookie of an answer, once it has led back to the same version.
     async fn cookie_that_sticks(&mut self, request: &Request, first: &Answer) -> Result<String> {
-        let cookie = first
-            .cookie
-            .clone()
-            .ok_or("a first visit was given no cookie")?;
+        let cookie = first.cookie.clone().ok_or("a first visit was given no cookie")?;
         let mut again = request.clone();
         again.cookie = Some(cookie.clone());
         let second = self.ask(&again).await?;
         if second.version == first.version {
             Ok(cookie)
         } else {
-            Err(format!(
-                "a visitor of {} came back to {}",
-                first.version, second.version
-            )
-            .into())
+            Err(format!("a visitor of {} came back to {}", first.version, second.version).into())
         }
     }
 
@@ -103,30 +115,16 @@ impl Probe {
         let body = body.collect().await?.to_bytes();
         if head.status != StatusCode::OK || body != BODY[..] {
             let what = format!("{}{} answered {}", request.host, request.path, head.status);
-            return Err(format!(
-                "{what} with {} bytes instead of 200 with the body",
-                body.len()
-            )
-            .into());
+            return Err(format!("{what} with {} bytes instead of 200 with the body", body.len()).into());
         }
-        let version = head
-            .headers
-            .get(VERSION_HEADER)
-            .ok_or("no version in the answer")?;
+        let version = head.headers.get(VERSION_HEADER).ok_or("no version in the answer")?;
         let pairs = head
             .headers
             .get_all(SET_COOKIE)
             .iter()
-            .map(|value| {
-                value
-                    .to_str()
-                    .map(|text| text.split(';').next().unwrap_or(text))
-            })
+            .map(|value| value.to_str().map(|text| text.split(';').next().unwrap_or(text)))
             .collect::<std::result::Result<Vec<_>, _>>()?;
-        Ok(Answer {
-            version: version.to_str()?.to_owned(),
-            cookie: (!pairs.is_empty()).then(|| pairs.join("; ")),
-        })
+        Ok(Answer { version: version.to_str()?.to_owned(), cookie: (!pairs.is_empty()).then(|| pairs.join("; ")) })
     }
 
     async fn send(&mut self, request: &Request) -> Result<Response<Incoming>> {

@@ -33,9 +33,7 @@ pub(crate) fn ensure_pinnable() -> Result<()> {
     }
     let ran = taskset(Core::Proxy, Path::new("true"))
         .status()
-        .map_err(|error| {
-            format!("taskset does not run ({error}); install it with `apt install util-linux`")
-        })?;
+        .map_err(|error| format!("taskset does not run ({error}); install it with `apt install util-linux`"))?;
     if ran.success() {
         Ok(())
     } else {
@@ -46,10 +44,7 @@ pub(crate) fn ensure_pinnable() -> Result<()> {
 /// A command that runs on one core only and dies with the handle of its child.
 pub(crate) fn pinned(core: Core, program: &Path, directory: &Path) -> tokio::process::Command {
     let mut command = tokio::process::Command::from(taskset(core, program));
-    command
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    command.current_dir(directory).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
@@ -63,12 +58,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// Starts `program` as the leader of a new group; what it prints goes to `log`.
-    pub(crate) fn start(
-        core: Core,
-        program: &Path,
-        arguments: &[String],
-        log: PathBuf,
-    ) -> Result<Self> {
+    pub(crate) fn start(core: Core, program: &Path, arguments: &[String], log: PathBuf) -> Result<Self> {
         use std::os::unix::process::CommandExt;
         let output = File::create(&log)?;
         let leader = taskset(core, program)
@@ -78,11 +68,7 @@ impl Group {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        Ok(Self {
-            leader,
-            command: format!("{} {}", program.display(), arguments.join(" ")),
-            log,
-        })
+        Ok(Self { leader, command: format!("{} {}", program.display(), arguments.join(" ")), log })
     }
 
     /// The group's number, under which the kernel accounts it.
@@ -114,18 +100,14 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // The shell's own `kill` exists on every machine; the program of that name does not.
-        let _sent = Command::new("sh")
-            .args(["-c", &format!("kill -s KILL -- -{}", self.id())])
-            .stderr(Stdio::null())
-            .status();
+        let _sent =
+            Command::new("sh").args(["-c", &format!("kill -s KILL -- -{}", self.id())]).stderr(Stdio::null()).status();
         let _reaped = self.leader.wait();
     }
 }
 
 fn taskset(core: Core, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command
-        .args(["--cpu-list", &core.number().to_string()])
-        .arg(program);
+    command.args(["--cpu-list", &core.number().to_string()]).arg(program);
     command
 }

@@ -36,11 +36,8 @@ pub(crate) struct Report<'a> {
 impl Report<'_> {
     /// For programs.
     pub(crate) fn json(&self) -> Result<String> {
-        let proxies: Vec<Value> = self
-            .proxies
-            .iter()
-            .map(|proxy| json!({"peer": proxy.peer, "version": proxy.version}))
-            .collect();
+        let proxies: Vec<Value> =
+            self.proxies.iter().map(|proxy| json!({"peer": proxy.peer, "version": proxy.version})).collect();
         let failed: Vec<Value> = self
             .failed
             .iter()
@@ -71,9 +68,7 @@ impl Report<'_> {
         for scenario in Scenario::ALL {
             writeln!(text, "\n{}\n{HEADER}", scenario.title())?;
             for proxy in self.proxies {
-                let row = rows
-                    .iter()
-                    .find(|row| (row.peer, row.scenario) == (proxy.peer, scenario));
+                let row = rows.iter().find(|row| (row.peer, row.scenario) == (proxy.peer, scenario));
                 match row {
                     Some(row) => writeln!(text, "{}", line(&proxy.title(), row, paint))?,
                     None => writeln!(text, "  {:<18} failed", proxy.title())?,
@@ -85,14 +80,7 @@ impl Report<'_> {
     }
 
     fn heading(&self) -> String {
-        let Options {
-            connections,
-            rounds,
-            seconds,
-            protocol,
-            streams,
-            ..
-        } = self.options;
+        let Options { connections, rounds, seconds, protocol, streams, .. } = self.options;
         let streams = match protocol {
             Protocol::H1 => String::new(),
             Protocol::H2 => format!(" x {streams} streams"),
@@ -117,25 +105,14 @@ impl Report<'_> {
             writeln!(text, "{caveat}.")?;
         }
         if rows.iter().any(|row| row.idle_share > WAITING) {
-            writeln!(
-                text,
-                "idle above 5 %: the generator's core was the limit; requests/s is a lower bound there."
-            )?;
+            writeln!(text, "idle above 5 %: the generator's core was the limit; requests/s is a lower bound there.")?;
         }
         if rows.iter().any(|row| row.disturbance > QUIET) {
-            writeln!(
-                text,
-                "disturbed above 3 %: others ran on the proxy's core; repeat on a quiet machine."
-            )?;
+            writeln!(text, "disturbed above 3 %: others ran on the proxy's core; repeat on a quiet machine.")?;
         }
         writeln!(text, "Sticky by:")?;
         for proxy in self.proxies {
-            writeln!(
-                text,
-                "  {:<9} {}",
-                proxy.peer.name(),
-                proxy.peer.stickiness()
-            )?;
+            writeln!(text, "  {:<9} {}", proxy.peer.name(), proxy.peer.stickiness())?;
         }
         if let Some(worst) = self.goal(rows) {
             let verdict = if worst <= 1.0 { "met" } else { "missed" };
@@ -185,9 +162,7 @@ fn line(title: &str, row: &Row, paint: bool) -> String {
 }
 
 fn ratio(figure: &Figure) -> String {
-    figure
-        .ratio
-        .map_or_else(|| format!("{:>5}", "-"), |ratio| format!("{ratio:>5.2}"))
+    figure.ratio.map_or_else(|| format!("{:>5}", "-"), |ratio| format!("{ratio:>5.2}"))
 }
 
 /// Green where a request costs no more than in the baseline.

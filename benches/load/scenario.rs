@@ -61,11 +61,7 @@ pub(crate) struct Request {
 impl Request {
     /// A request that walks through the routing table as `number` grows.
     fn nth(number: usize) -> Self {
-        Self {
-            host: host(number % HOSTS),
-            path: path(number / HOSTS % PATHS),
-            cookie: None,
-        }
+        Self { host: host(number % HOSTS), path: path(number / HOSTS % PATHS), cookie: None }
     }
 }
 
@@ -94,10 +90,7 @@ mod tests {
     fn the_sticky_scenarios_use_every_route() {
         for scenario in [Scenario::Returning, Scenario::New] {
             let requests = scenario.requests();
-            let routes: BTreeSet<_> = requests
-                .iter()
-                .map(|request| (&request.host, &request.path))
-                .collect();
+            let routes: BTreeSet<_> = requests.iter().map(|request| (&request.host, &request.path)).collect();
             assert_eq!(routes.len(), 100, "{scenario:?}");
         }
     }

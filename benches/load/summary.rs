@@ -46,16 +46,10 @@ pub(crate) struct Figure {
 pub(crate) fn rows(cells: &[Cell]) -> Vec<Row> {
     let mut groups: BTreeMap<(Scenario, Peer), Vec<&Cell>> = BTreeMap::new();
     for cell in cells {
-        groups
-            .entry((cell.scenario, cell.peer))
-            .or_default()
-            .push(cell);
+        groups.entry((cell.scenario, cell.peer)).or_default().push(cell);
     }
-    let baseline: BTreeMap<u32, &Cell> = cells
-        .iter()
-        .filter(|cell| (cell.peer, cell.scenario) == BASELINE)
-        .map(|cell| (cell.round, cell))
-        .collect();
+    let baseline: BTreeMap<u32, &Cell> =
+        cells.iter().filter(|cell| (cell.peer, cell.scenario) == BASELINE).map(|cell| (cell.round, cell)).collect();
     let row = |((scenario, peer), cells): ((Scenario, Peer), Vec<&Cell>)| {
         let figure = |column: fn(&Cell) -> f64| figure(&cells, &baseline, column);
         Row {
@@ -69,28 +63,20 @@ pub(crate) fn rows(cells: &[Cell]) -> Vec<Row> {
             memory_bytes: figure(memory),
             core_share: median(cells.iter().map(|cell| cell.core_share)).unwrap_or_default(),
             idle_share: median(cells.iter().map(|cell| cell.idle_share())).unwrap_or_default(),
-            disturbance: cells
-                .iter()
-                .map(|cell| cell.disturbance)
-                .fold(0.0, f64::max),
+            disturbance: cells.iter().map(|cell| cell.disturbance).fold(0.0, f64::max),
         }
     };
     groups.into_iter().map(row).collect()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "no memory here comes near 2^53 bytes"
-)]
+#[expect(clippy::cast_precision_loss, reason = "no memory here comes near 2^53 bytes")]
 fn memory(cell: &Cell) -> f64 {
     cell.memory_bytes as f64
 }
 
 fn figure(cells: &[&Cell], baseline: &BTreeMap<u32, &Cell>, column: fn(&Cell) -> f64) -> Figure {
     let values = || cells.iter().map(|cell| column(cell));
-    let ratios = cells
-        .iter()
-        .filter_map(|cell| Some(column(cell) / column(baseline.get(&cell.round)?)));
+    let ratios = cells.iter().filter_map(|cell| Some(column(cell) / column(baseline.get(&cell.round)?)));
     Figure {
         median: median(values()).unwrap_or(f64::NAN),
         min: values().fold(f64::INFINITY, f64::min),
@@ -129,25 +115,16 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::float_cmp,
-        reason = "these values are copied or computed exactly"
-    )]
+    #[expect(clippy::float_cmp, reason = "these values are copied or computed exactly")]
     fn drift_between_rounds_cancels_in_the_ratio() {
         let cells: Vec<Cell> = [(1, 10.0), (2, 20.0), (3, 40.0)]
             .into_iter()
             .flat_map(|(round, cpu)| {
-                [
-                    cell(Peer::Haproxy, Scenario::Bare, round, cpu),
-                    cell(Peer::Nginx, Scenario::New, round, cpu * 1.5),
-                ]
+                [cell(Peer::Haproxy, Scenario::Bare, round, cpu), cell(Peer::Nginx, Scenario::New, round, cpu * 1.5)]
             })
             .collect();
         let rows = rows(&cells);
-        let ratios: Vec<_> = rows
-            .iter()
-            .map(|row| row.cpu_us_per_request.ratio)
-            .collect();
+        let ratios: Vec<_> = rows.iter().map(|row| row.cpu_us_per_request.ratio).collect();
         assert_eq!(ratios, [Some(1.0), Some(1.5)]);
         let nginx = &rows[1].cpu_us_per_request;
         assert_eq!([nginx.median, nginx.min, nginx.max], [30.0, 15.0, 60.0]);
@@ -158,11 +135,7 @@ mod tests {
     fn without_the_baseline_there_is_no_ratio() {
         let other_round = cell(Peer::Haproxy, Scenario::Bare, 2, 10.0);
         let other_scenario = cell(Peer::Haproxy, Scenario::New, 1, 10.0);
-        let rows = rows(&[
-            cell(Peer::Envoy, Scenario::Bare, 1, 30.0),
-            other_round,
-            other_scenario,
-        ]);
+        let rows = rows(&[cell(Peer::Envoy, Scenario::Bare, 1, 30.0), other_round, other_scenario]);
         let envoy = rows.iter().find(|row| row.peer == Peer::Envoy).unwrap();
         assert_eq!(envoy.cpu_us_per_request.ratio, None);
     }

@@ -22,11 +22,7 @@ impl Usage {
         let mut sum = Self::default();
         for entry in fs::read_dir("/proc")? {
             let entry = entry?;
-            let is_process = entry
-                .file_name()
-                .as_encoded_bytes()
-                .iter()
-                .all(u8::is_ascii_digit);
+            let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
             if !is_process {
                 continue;
             }
@@ -61,10 +57,7 @@ impl ProcessStat {
         let field = |number: usize| fields.get(number - 3).copied();
         let user: u64 = field(14)?.parse().ok()?;
         let system: u64 = field(15)?.parse().ok()?;
-        Some(Self {
-            group: field(5)?.parse().ok()?,
-            cpu_ticks: user + system,
-        })
+        Some(Self { group: field(5)?.parse().ok()?, cpu_ticks: user + system })
     }
 }
 
@@ -85,8 +78,7 @@ impl CoreTime {
     /// Reads it from `/proc/stat`.
     pub(crate) fn of(core: usize) -> Result<Self> {
         let text = fs::read_to_string("/proc/stat")?;
-        Self::parse(&text, core)
-            .ok_or_else(|| Failure::from(format!("/proc/stat tells nothing of cpu{core}")))
+        Self::parse(&text, core).ok_or_else(|| Failure::from(format!("/proc/stat tells nothing of cpu{core}")))
     }
 
     fn parse(text: &str, core: usize) -> Option<Self> {
@@ -100,10 +92,7 @@ impl CoreTime {
         let (user, nice, system) = (next()?, next()?, next()?);
         let (_idle, _waiting) = (next()?, next()?);
         let (interrupts, soft_interrupts, stolen) = (next()?, next()?, next()?);
-        Some(Self {
-            busy_ticks: user + nice + system + interrupts + soft_interrupts,
-            stolen_ticks: stolen,
-        })
+        Some(Self { busy_ticks: user + nice + system + interrupts + soft_interrupts, stolen_ticks: stolen })
     }
 }
 
@@ -116,10 +105,7 @@ mod tests {
         let rest = "S 1 4242 7 0 -1 4194560 1 2 3 4 150 27 11 12 20 0 1 0 9 1 2";
         for name in ["nginx", "nginx: worker", "a) S 1 1 (b"] {
             let stat = ProcessStat::parse(&format!("99 ({name}) {rest}"));
-            let expected = ProcessStat {
-                group: 4242,
-                cpu_ticks: 177,
-            };
+            let expected = ProcessStat { group: 4242, cpu_ticks: 177 };
             assert_eq!(stat, Some(expected), "{name}");
         }
     }
@@ -132,8 +118,7 @@ mod tests {
 
     #[test]
     fn memory_is_the_proportional_set() {
-        let rollup =
-            "55-7f ---p 0 00:00 0 [rollup]\nRss:    1748 kB\nPss:     477 kB\nPss_Anon: 1 kB\n";
+        let rollup = "55-7f ---p 0 00:00 0 [rollup]\nRss:    1748 kB\nPss:     477 kB\nPss_Anon: 1 kB\n";
         assert_eq!(proportional_bytes(rollup), Some(477 * 1024));
         assert_eq!(proportional_bytes("Rss: 1 kB\n"), None);
     }
@@ -141,10 +126,7 @@ mod tests {
     #[test]
     fn a_core_is_found_by_its_whole_name() {
         let text = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu1 10 1 20 500 5 2 3 4 0 0\ncpu11 1 1 1 1 1 1 1 1 1 1\nintr 1\n";
-        let expected = CoreTime {
-            busy_ticks: 36,
-            stolen_ticks: 4,
-        };
+        let expected = CoreTime { busy_ticks: 36, stolen_ticks: 4 };
         assert_eq!(CoreTime::parse(text, 1), Some(expected));
         assert_eq!(CoreTime::parse(text, 2), None);
     }

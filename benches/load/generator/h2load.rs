@@ -98,17 +98,8 @@ mod tests {
             "263000 total, 263040 started, 263000 done, 263000 succeeded, 0 failed, 0 errored, 0 timeout",
             "263000 2xx, 0 3xx, 0 4xx, 0 5xx",
         );
-        let log: Vec<String> = (1..=101)
-            .rev()
-            .map(|us| format!("1795439408289450\t200\t{us}\n"))
-            .collect();
-        let expected = Load {
-            requests: 263_000,
-            seconds: 2.0,
-            p50_us: 51.0,
-            p99_us: 100.0,
-            errors: 0,
-        };
+        let log: Vec<String> = (1..=101).rev().map(|us| format!("1795439408289450\t200\t{us}\n")).collect();
+        let expected = Load { requests: 263_000, seconds: 2.0, p50_us: 51.0, p99_us: 100.0, errors: 0 };
         assert_eq!(parse(&printed, &log.concat()), Some(expected));
     }
 

@@ -50,20 +50,9 @@ struct Outcome {
 
 /// Finds the script's line in what wrk printed.
 pub(super) fn parse(printed: &str) -> Option<Load> {
-    let line = printed
-        .lines()
-        .find_map(|line| line.strip_prefix("outcome "))?;
-    let Outcome {
-        requests,
-        microseconds,
-        p50,
-        p99,
-        status,
-        connect,
-        read,
-        write,
-        timeout,
-    } = serde_json::from_str(line).ok()?;
+    let line = printed.lines().find_map(|line| line.strip_prefix("outcome "))?;
+    let Outcome { requests, microseconds, p50, p99, status, connect, read, write, timeout } =
+        serde_json::from_str(line).ok()?;
     Some(Load {
         requests: requests.saturating_sub(status),
         seconds: f64::from(microseconds) / 1e6,
@@ -83,22 +72,13 @@ mod tests {
 
     #[test]
     fn the_outcome_is_found_among_what_wrk_prints() {
-        let expected = Load {
-            requests: 250_000,
-            seconds: 5.000_123,
-            p50_us: 1210.0,
-            p99_us: 2900.0,
-            errors: 13,
-        };
+        let expected = Load { requests: 250_000, seconds: 5.000_123, p50_us: 1210.0, p99_us: 2900.0, errors: 13 };
         assert_eq!(parse(PRINTED), Some(expected));
     }
 
     #[test]
     fn no_outcome_is_none() {
-        assert_eq!(
-            parse("unable to connect to 127.0.0.1:1 Connection refused\n"),
-            None
-        );
+        assert_eq!(parse("unable to connect to 127.0.0.1:1 Connection refused\n"), None);
         assert_eq!(parse("outcome {\"requests\":1}\n"), None);
     }
 }

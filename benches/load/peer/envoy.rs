@@ -16,15 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     // It tells the protocols apart by itself.
     h2: "",
     arguments: |_directory, main| {
-        let arguments = [
-            "--disable-hot-restart",
-            "--concurrency",
-            "1",
-            "--log-level",
-            "error",
-            "-c",
-            main,
-        ];
+        let arguments = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c", main];
         arguments.map(str::to_owned).to_vec()
     },
 };

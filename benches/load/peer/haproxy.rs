@@ -19,8 +19,6 @@ pub(super) const SPEC: Spec = Spec {
 
 /// A map from host and path to the backend's name, which is searched as a tree.
 fn routes() -> String {
-    let lines: Vec<String> = scenario::routes()
-        .map(|(host, path)| format!("{host}{path} shop\n"))
-        .collect();
+    let lines: Vec<String> = scenario::routes().map(|(host, path)| format!("{host}{path} shop\n")).collect();
     lines.concat()
 }

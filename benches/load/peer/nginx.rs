@@ -22,21 +22,12 @@ pub(super) const SPEC: Spec = Spec {
 
 /// One server for each host, one location for each path.
 fn routes() -> String {
-    let locations: Vec<String> = (0..PATHS)
-        .map(|p| {
-            format!(
-                "        location {} {{ proxy_pass http://$version; }}\n",
-                path(p)
-            )
-        })
-        .collect();
+    let locations: Vec<String> =
+        (0..PATHS).map(|p| format!("        location {} {{ proxy_pass http://$version; }}\n", path(p))).collect();
     let locations = locations.concat();
     let servers: Vec<String> = (0..HOSTS)
         .map(|h| {
-            format!(
-                "    server {{\n        listen @listen@;\n        server_name {};\n{locations}    }}\n",
-                host(h)
-            )
+            format!("    server {{\n        listen @listen@;\n        server_name {};\n{locations}    }}\n", host(h))
         })
         .collect();
     servers.concat()

@@ -31,9 +31,7 @@ pub(super) fn just_built() -> PathBuf {
 
 fn routes() -> String {
     let lines: Vec<String> = scenario::routes()
-        .map(|(host, path)| {
-            format!("  - {{ host: {host}, path: {{ prefix: {path} }}, service: shop }}\n")
-        })
+        .map(|(host, path)| format!("  - {{ host: {host}, path: {{ prefix: {path} }}, service: shop }}\n"))
         .collect();
     lines.concat()
 }
