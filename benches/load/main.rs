@@ -1,4 +1,4 @@
-//! `cargo bench --bench load`: what a request costs in nginx, `HAProxy`, Envoy and Tidegate, side by side.
+//! `cargo bench --bench load`: what a request costs in nginx, HAProxy, Envoy and Tidegate, side by side.
 //!
 //! Each proxy runs alone on core 0 with one worker; the generator and the backends share core 1.
 #![expect(clippy::print_stdout, reason = "the report is what this program is for")]

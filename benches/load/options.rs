@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::peer::Peer;
 
-/// Runs nginx, `HAProxy`, Envoy and Tidegate side by side and prints what a request costs in each.
+/// Runs nginx, HAProxy, Envoy and Tidegate side by side and prints what a request costs in each.
 ///
 /// Every proxy runs alone on core 0 with one worker; the load generator and the backends share core 1.
 #[derive(Debug, Parser)]
@@ -45,7 +45,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     pub(crate) nginx: Option<PathBuf>,
 
-    /// The `HAProxy` to run instead of the one on PATH.
+    /// The HAProxy to run instead of the one on PATH.
     #[arg(long, value_name = "PATH")]
     pub(crate) haproxy: Option<PathBuf>,
 

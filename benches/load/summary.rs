@@ -1,4 +1,4 @@
-//! From cells to rows: medians over the rounds, and ratios against the bare `HAProxy` of the same round.
+//! From cells to rows: medians over the rounds, and ratios against the bare HAProxy of the same round.
 
 use std::collections::BTreeMap;
 

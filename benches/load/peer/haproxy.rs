@@ -1,4 +1,4 @@
-//! `HAProxy`: its bare form is what all ratios are against.
+//! HAProxy: its bare form is what all ratios are against.
 
 use super::super::scenario;
 use super::Spec;
