@@ -6,7 +6,7 @@ use tidegate_controller::engine::{ArmReport, Phase, Report, SignalReport};
 use tidegate_controller::view::{Explanation, Overview, ServiceView};
 
 /// Characters of a share's bar.
-const BAR: usize = 30;
+const BAR: u16 = 30;
 
 /// The whole instance.
 pub(super) fn overview(overview: &Overview) -> String {
@@ -94,15 +94,25 @@ fn arm_row(arm: &ArmReport) -> String {
 
 fn signal_row(signal: &SignalReport) -> String {
     let name = format!("{:?}", signal.signal).to_lowercase();
-    let mut row = format!("{name:<11} against {:.3}", signal.regression);
+    let mut row = format!("{name:<11} against {}", weight(signal.regression));
     if let (Some(log), Some(bound)) = (signal.log_assurance, signal.assurance_bound) {
-        let _ = write!(row, ", for going on {:.3} of {bound:.0}", log.exp());
+        let _ = write!(row, ", for going on {} of {bound:.0}", weight(log.exp()));
     }
     if let (Some(estimate), Some(ratio)) = (signal.estimate, &signal.ratio) {
         let side = |side: Option<f64>, none: &str| side.map_or_else(|| none.to_owned(), |side| format!("{side:.3}"));
         let _ = write!(row, ", ratio {estimate:.3} in [{}, {}]", side(ratio.lower, "0"), side(ratio.upper, "any"));
     }
     row
+}
+
+/// Evidence, which may have any size.
+fn weight(evidence: f64) -> String {
+    match evidence {
+        huge if huge >= 1e6 => format!("{huge:.0e}"),
+        large if large >= 100.0 => format!("{large:.0}"),
+        small if small < 0.001 => "0".to_owned(),
+        other => format!("{other:.2}"),
+    }
 }
 
 fn percent(rate: Option<f64>) -> String {
@@ -143,4 +153,25 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
         let _ = writeln!(text, "{:>4}  {}", decision.logged.number, decision.words);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_of_any_size_fits_a_column() {
+        for (evidence, text) in
+            [(0.0, "0"), (0.62, "0.62"), (37.5, "37.50"), (120.4, "120"), (9.2e115, "9e115"), (f64::INFINITY, "inf")]
+        {
+            assert_eq!(weight(evidence), text);
+        }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_shares() {
+        for (fraction, full) in [(0.0, 0), (0.1, 3), (0.5, 15), (1.0, 30)] {
+            assert_eq!(bar(fraction).matches('#').count(), full, "{fraction}");
+        }
+    }
 }
