@@ -120,12 +120,9 @@ fn percent(rate: Option<f64>) -> String {
 }
 
 fn bar(fraction: f64) -> String {
-    let full = (0..BAR)
-        .filter(|cell| {
-            (fraction * f64::from(u32::try_from(BAR).unwrap_or(1))) > f64::from(u32::try_from(*cell).unwrap_or(0)) + 0.5
-        })
-        .count();
-    format!("{}{}", "#".repeat(full), ".".repeat(BAR - full))
+    let cells = f64::from(BAR);
+    let full = (0..BAR).filter(|cell| fraction * cells >= f64::from(*cell) + 0.5).count();
+    format!("{:.<1$}", "#".repeat(full), usize::from(BAR))
 }
 
 fn phase(phase: Phase) -> &'static str {
