@@ -86,10 +86,7 @@ impl Backend {
     }
 
     /// The same, closing connections that were idle for so long.
-    pub(crate) fn idling(
-        idle: Duration,
-        handler: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn idling(idle: Duration, handler: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static) -> Self {
         Self::build(Some(idle), Box::new(handler))
     }
 

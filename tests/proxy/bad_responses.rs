@@ -139,7 +139,8 @@ fn a_body_after_the_head_of_a_response_to_head_ends_the_connection() {
 
 #[test]
 fn a_length_beside_chunks_counts_for_nothing() {
-    for fields in ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"] {
+    for fields in ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]
+    {
         let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n5\r\nwhole\r\n0\r\n\r\n");
         let (_backend, proxy) = bad_once(response.into_bytes(), After::Keep);
         let mut client = proxy.client();

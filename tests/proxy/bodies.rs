@@ -16,7 +16,9 @@ fn echo() -> Backend {
         let sent = if exchange.request().line().contains("chunked") {
             exchange.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
                 && body.chunks(70_001).all(|chunk| {
-                    exchange.send(format!("{:x};ext=1\r\n", chunk.len())) && exchange.send(chunk) && exchange.send("\r\n")
+                    exchange.send(format!("{:x};ext=1\r\n", chunk.len()))
+                        && exchange.send(chunk)
+                        && exchange.send("\r\n")
                 })
                 && exchange.send("0\r\n\r\n")
         } else {

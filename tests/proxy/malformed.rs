@@ -78,8 +78,27 @@ fn hosts_that_are_missing_doubled_or_invalid_are_refused() {
         row("GET http://a/ HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400, MALFORMED),
     ];
     let invalid = [
-        "", " ", "a b", "a/b", "a@b", "user@a", "a?b", "a#b", "a\\b", ":80", "a:80:80", "a:x", "a:-1", "a:99999",
-        "[::1", "::1", "[::1]x", "a,b\u{e9}", "<a>", "a\"b", "http://a",
+        "",
+        " ",
+        "a b",
+        "a/b",
+        "a@b",
+        "user@a",
+        "a?b",
+        "a#b",
+        "a\\b",
+        ":80",
+        "a:80:80",
+        "a:x",
+        "a:-1",
+        "a:99999",
+        "[::1",
+        "::1",
+        "[::1]x",
+        "a,b\u{e9}",
+        "<a>",
+        "a\"b",
+        "http://a",
     ];
     rows.extend(invalid.iter().map(|host| row(get(&format!("host: {host}\r\n")), 400, MALFORMED)));
     assert_eq!(rows.len(), 25);
