@@ -3,8 +3,13 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod assignment;
 mod bad_responses;
 mod bodies;
+mod cookies;
+mod endpoints;
+mod evidence;
+mod fallback;
 mod forwarding;
 mod hop_by_hop;
 mod http2;
