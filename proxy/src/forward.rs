@@ -38,7 +38,7 @@ pub(crate) struct Patience<'a> {
 }
 
 /// Sends the request in `request` to an endpoint of `arm`. What was not sent, or can be sent twice without harm, is sent
-/// once more, to another endpoint where there is one. A request that was not sent at all is left in `request`.
+/// once more, to another endpoint where there is one. What can be sent to another version is left in `request`.
 pub(crate) async fn forward(
     worker: &Worker,
     arm: &Arm,
@@ -84,9 +84,9 @@ pub(crate) async fn forward(
             note_failure(arm, endpoint);
         }
         sent += 1;
-        if reset && sent < limits::ATTEMPTS_MAX {
+        if reset {
             *request = link.head.borrow().replay();
-            if request.is_some() {
+            if request.is_some() && sent < limits::ATTEMPTS_MAX {
                 continue;
             }
         }

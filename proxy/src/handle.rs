@@ -135,7 +135,7 @@ async fn send(
     let service = assigned.service;
     let mut request = Some(request);
     let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
-        // A version that cannot be reached at all hurts its own record, not its visitors.
+        // A version that cannot be reached, or breaks off what may be sent again, hurts its own record, not its visitors.
         Err(error) if request.is_some() && assigned.arm != service.fallback && cause(&error).is_some() => {
             let fallback = forward(worker, &service.arms[service.fallback], &mut request, &patience).await;
             (service.fallback, fallback, cause(&error))

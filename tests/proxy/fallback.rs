@@ -48,6 +48,21 @@ fn stable_answers_for_a_canary_that_takes_no_connection_in_time() {
 }
 
 #[test]
+fn stable_answers_what_is_safe_to_repeat_for_a_canary_that_breaks_connections() {
+    let broken = Backend::start(|_| After::Close);
+    let stable = Backend::saying("v1");
+    let proxy = all_to_canary(&stable, broken.address, "");
+    assert_eq!(proxy.versions_of(0..5, "/"), ["v1"; 5]);
+    let samples = proxy.samples();
+    assert_eq!((failures(&samples, "v2", "reset"), failures(&samples, "v1", "reset")), (5, 0));
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nhost: a\r\nx-user: visitor-0\r\ncontent-length: 2\r\n\r\nhi");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.reason()), (502, "endpoint-reset"), "what may have been done is not done again");
+    assert_eq!((stable.requests(), broken.requests()), (5, 11), "the canary's second chance comes first");
+}
+
+#[test]
 fn what_a_canary_answers_is_not_taken_back() {
     let canary = Backend::start(|exchange| {
         exchange.send(reply("500 Oops", "", "v2"));
