@@ -34,6 +34,11 @@ impl Samples {
         own.map(|(_, labels, value)| (labels["le"].parse().unwrap(), format!("{value}").parse().unwrap())).collect()
     }
 
+    /// The values that a label has.
+    pub(crate) fn values_of(&self, label: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(move |(_, labels, _)| labels.get(label).map(String::as_str))
+    }
+
     /// How many series there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
