@@ -1,0 +1,67 @@
+//! The colours, or their absence.
+
+use ratatui::style::{Color, Modifier, Style};
+use tidegate_controller::engine::Phase;
+
+/// How things are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Palette {
+    /// Whether colours may be used besides brightness.
+    pub(crate) colour: bool,
+}
+
+impl Palette {
+    /// Colours, unless the environment asks for none: `NO_COLOR` with any value but the empty one.
+    pub(crate) fn of_environment() -> Self {
+        Self { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+    }
+
+    pub(crate) const fn plain(self) -> Style {
+        Style::new()
+    }
+
+    pub(crate) const fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    pub(crate) const fn dim(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    pub(crate) const fn stable(self) -> Style {
+        self.coloured(Color::Blue)
+    }
+
+    pub(crate) const fn canary(self) -> Style {
+        self.coloured(Color::Yellow)
+    }
+
+    pub(crate) const fn good(self) -> Style {
+        self.coloured(Color::Green)
+    }
+
+    pub(crate) const fn neutral(self) -> Style {
+        self.coloured(Color::Cyan)
+    }
+
+    pub(crate) const fn warning(self) -> Style {
+        self.coloured(Color::Yellow)
+    }
+
+    pub(crate) const fn bad(self) -> Style {
+        self.coloured(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
+    pub(crate) const fn phase(self, phase: Phase) -> Style {
+        match phase {
+            Phase::Promoted => self.good().add_modifier(Modifier::BOLD),
+            Phase::Aborted => self.bad(),
+            Phase::Undecided | Phase::Paused => self.warning().add_modifier(Modifier::BOLD),
+            Phase::Progressing | Phase::Standby => self.plain(),
+        }
+    }
+
+    const fn coloured(self, colour: Color) -> Style {
+        if self.colour { Style::new().fg(colour) } else { Style::new() }
+    }
+}
