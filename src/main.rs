@@ -1,37 +1,21 @@
-//! The command line.
+//! The command line of Tidegate: `run`, `demo`, `check`, and what an operator asks of a running instance.
 
-mod demo;
+mod cli;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-#[derive(Debug, Parser)]
-#[command(name = "tidegate", version, about)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+/// Requests are served from many small allocations of known sizes, which this allocator does at a third of the cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Demo(demo::DemoOptions),
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let Cli { command: Command::Demo(options) } = Cli::parse();
-    match demo::run(options).await {
-        Ok(outcome) => outcome.exit_code().into(),
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("tidegate: {}", in_words(&error));
-            ExitCode::FAILURE
+            tidegate::output::complain(&*error);
+            tidegate::Exit::Error.into()
         }
     }
-}
-
-/// An error and its causes on one line.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -10,6 +10,7 @@ mod address;
 mod config;
 mod document;
 mod identity;
+pub mod latency;
 pub mod limits;
 mod listener;
 mod name;

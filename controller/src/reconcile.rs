@@ -142,18 +142,21 @@ impl Controller {
     /// Takes in a scrape for the services that are due.
     fn look(&mut self, answers: Vec<Result<String, ScrapeError>>, due: &[Name]) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        self.catch_up()?;
         self.proxies.note(answers, now);
+        // Whatever fails from here on is tried again then.
+        for name in due {
+            self.look_again(name, IDLE);
+        }
+        self.catch_up()?;
         self.note_traffic(due, now);
         let mut draft = Draft::new(&self.records, self.config.clone());
-        let mut again = Vec::new();
+        let mut looked = Vec::new();
         for name in due {
-            let looked = self.decide(&mut draft, name, Cause::Scrape, now);
-            again.push(looked.map_or(IDLE, |looked| Duration::from_millis(looked.again_ms)));
+            looked.extend(self.decide(&mut draft, name, Cause::Scrape, now).map(|looked| (name, looked.again_ms)));
         }
         let Draft { records, logged, .. } = draft;
-        for (name, after) in due.iter().zip(again) {
-            self.look_again(name, after);
+        for (name, again_ms) in looked {
+            self.look_again(name, Duration::from_millis(again_ms));
         }
         self.carry_out(self.config.clone(), records, &logged)
     }
@@ -173,7 +176,8 @@ impl Controller {
         let mut draft = Draft::new(&self.records, config.clone());
         self.follow_file(&mut draft, now);
         let Draft { records, logged, .. } = draft;
-        self.due.retain(|name, _| config.services.contains_key(name));
+        // What the file changed is looked at now.
+        self.due.retain(|name, _| config.services.contains_key(name) && !records.contains_key(name));
         self.carry_out(config, records, &logged)
     }
 
@@ -215,6 +219,7 @@ impl Controller {
     }
 
     fn look_again(&mut self, name: &Name, after: Duration) {
+        // A scrape may come back after the file has taken its service out; `due` is cleared of those when it changes.
         self.due.insert(name.clone(), Instant::now() + after.max(LOOK_AGAIN_MIN));
     }
 }

@@ -229,7 +229,7 @@ fn count(receivers: &[Receiver<Event>], registry: &Mutex<Registry>, stop: &Atomi
                 ledger.enter(&event, &mut registry);
             }
             registry.visitors_remembered = ledger.remembered as u64;
-            registry.thinning = ledger.thinning();
+            registry.thinned = 1.0 - ledger.thinning();
         }
         thread::park_timeout(PERIOD);
     }

@@ -66,7 +66,7 @@ impl Collector for Export {
 
         let registry = self.proxy.state().registry();
         let help = "The part of the visitors that is counted";
-        gauge(encoder, "tidegate_visitors_thinning", help, Some(&Unit::Ratios), registry.thinning)?;
+        gauge(encoder, "tidegate_visitors_counted_ratio", help, None, 1.0 - registry.thinned)?;
         let remembered = registry.visitors_remembered;
         let help = "Visitors remembered one by one";
         let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
@@ -95,8 +95,7 @@ impl Export {
             }
         }
         let help = "The part of the visitors that a version takes";
-        let unit = Some(&Unit::Ratios);
-        let mut family = encoder.encode_descriptor("tidegate_share", help, unit, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor("tidegate_share_ratio", help, None, MetricType::Gauge)?;
         for service in &current.services {
             let mut lower = 0;
             for arm in &service.arms {
@@ -231,7 +230,7 @@ fn visitors(encoder: &mut DescriptorEncoder, services: &[&Service]) -> fmt::Resu
 }
 
 fn histogram(family: &mut MetricEncoder<'_>, labels: &Labels<'_>, counts: &[u64; BUCKETS], sum: f64) -> fmt::Result {
-    let edges = EDGES_SECONDS.iter().copied().chain([f64::MAX]);
+    let edges = EDGES_SECONDS.iter().copied().chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = edges.zip(counts.iter().copied()).collect();
     family.encode_family(labels)?.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
 }

@@ -173,8 +173,8 @@ pub struct Registry {
     pub services: Vec<Option<Service>>,
     /// Visitors remembered one by one.
     pub visitors_remembered: u64,
-    /// The part of the visitors that is counted, 0 to 1; below 1 only past the limit.
-    pub thinning: f64,
+    /// The part of the visitors that is not counted, 0 to 1; above 0 only past the limit.
+    pub thinned: f64,
 }
 
 impl Registry {

@@ -6,6 +6,7 @@ use super::lines::Lines;
 use super::moment::Moment;
 use super::screen::{Screen, wants_to_end};
 use super::view::Palette;
+use crate::output;
 
 /// One of the two ways to watch.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Display {
         if plain || dumb || !stdout().is_terminal() {
             return Ok(Self::Lines(Lines::default()));
         }
-        Screen::take(Palette::of_environment()).map(Self::Live)
+        Screen::take(Palette { colour: output::colours() }).map(Self::Live)
     }
 
     /// Whether it is redrawn, and so gone at the end.

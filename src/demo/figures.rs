@@ -128,7 +128,7 @@ mod tests {
     fn texts_wrap_at_spaces() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(wrap("", 3), [String::new(); 0]);
+        assert!(wrap("", 3).is_empty());
         assert!(wrap("one two", 0).iter().all(|line| line.chars().count() == 1));
     }
 }

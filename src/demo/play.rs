@@ -10,10 +10,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::DemoError;
 use super::crowd::Crowd;
 use super::display::{Display, Wish};
-use super::instance::Instance;
 use super::moment::{Moment, Recent, Setting};
 use super::shop::Shop;
 use super::verdict::Ending;
+use crate::instance::Instance;
 
 /// Between two moments.
 const TICK: Duration = Duration::from_millis(250);
@@ -88,7 +88,11 @@ pub(crate) async fn play(
         let (elapsed, seen) = (began.elapsed(), parts.crowd.seen());
         let rates = recent.rates(elapsed, &seen);
         let moment = Moment::of(setting, elapsed, overview, seen, rates);
-        let wish = display.show(&moment).map_err(DemoError::Output)?;
+        let wish = match display.show(&moment) {
+            // The reader has gone away, and with it the reason to go on.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Wish::End,
+            shown => shown.map_err(DemoError::Output)?,
+        };
         if has_decided(&moment) {
             decided.get_or_insert(elapsed);
         }
@@ -123,11 +127,7 @@ fn ending(moment: &Moment, decided: Option<Duration>) -> Option<Ending> {
 
 impl Parts<'_> {
     fn are_well(&self) -> Result<(), DemoError> {
-        let ended = [
-            ("the shop", self.shop.has_ended()),
-            ("the crowd", self.crowd.has_ended()),
-            ("the controller", self.instance.has_ended()),
-        ];
+        let ended = [("the shop", self.shop.has_ended()), ("the crowd", self.crowd.has_ended())];
         ended.iter().find(|(_, ended)| *ended).map_or(Ok(()), |(name, _)| Err(DemoError::Lost(name)))
     }
 }

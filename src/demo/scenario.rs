@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::verdict::Outcome;
+use crate::Exit;
 
 /// The versions: stable, canary.
 pub(crate) const VERSIONS: [&str; 2] = ["v1", "v2"];
 
 /// A story to watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scenario {
+pub enum Scenario {
     /// 30% of the canary's visitors buy, 25% of stable's: it is promoted
     Better,
     /// Both versions are alike: nothing is shown, and it is held at the deadline
@@ -77,11 +77,11 @@ impl Scenario {
     }
 
     /// What comes of it, but for a few seeds in a hundred.
-    pub(crate) fn expected(self) -> Outcome {
+    pub(crate) fn expected(self) -> Exit {
         match self {
-            Self::Better | Self::Outage => Outcome::Promoted,
-            Self::Same => Outcome::Undecided,
-            Self::Worse | Self::Broken | Self::Slow => Outcome::RolledBack,
+            Self::Better | Self::Outage => Exit::Done,
+            Self::Same => Exit::Undecided,
+            Self::Worse | Self::Broken | Self::Slow => Exit::RolledBack,
         }
     }
 

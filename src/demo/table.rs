@@ -30,12 +30,15 @@ pub(crate) fn table(report: &Report, seen: &Seen, width: usize) -> [String; 3] {
     for (index, column) in columns.iter().enumerate() {
         let texts = [column.title, &column.cells[0], &column.cells[1]];
         for (line, text) in lines.iter_mut().zip(texts) {
-            let (gap, width) = (" ".repeat(GAP), column.width());
-            // The names stand to the left, numbers to the right.
-            line.push_str(&if index == 0 { format!("{text:<width$}") } else { format!("{gap}{text:>width$}") });
+            line.push_str(&cell(text, column.width(), index == 0));
         }
     }
     lines
+}
+
+/// The names stand to the left, numbers to the right.
+fn cell(text: &str, width: usize, first: bool) -> String {
+    if first { format!("{text:<width$}") } else { format!("{:GAP$}{text:>width$}", "") }
 }
 
 impl Column {

@@ -2,57 +2,14 @@
 
 use std::time::Duration;
 
-use tidegate_controller::engine::Phase;
-
 use super::figures::{count, duration};
 use super::moment::{Moment, real};
 use super::scenario::VERSIONS;
 use super::table::table;
+use crate::Exit;
 
 /// Columns of the table: what a terminal of the usual width holds.
 const WIDTH: usize = 80;
-
-/// What a script learns from the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The canary has all visitors.
-    Promoted,
-    /// Stable has all visitors again.
-    RolledBack,
-    /// There was no decision.
-    Undecided,
-    /// Nothing was asked for but the configuration.
-    Printed,
-}
-
-impl Outcome {
-    /// 0 promoted (or printed), 3 rolled back, 4 undecided.
-    pub(crate) const fn exit_code(self) -> u8 {
-        match self {
-            Self::Promoted | Self::Printed => 0,
-            Self::RolledBack => 3,
-            Self::Undecided => 4,
-        }
-    }
-
-    /// What a phase comes to.
-    pub(crate) const fn of(phase: Phase) -> Self {
-        match phase {
-            Phase::Promoted => Self::Promoted,
-            Phase::Aborted => Self::RolledBack,
-            Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby => Self::Undecided,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Promoted => "promoted",
-            Self::RolledBack => "rolled back",
-            Self::Undecided => "held, undecided",
-            Self::Printed => "printed",
-        }
-    }
-}
 
 /// Why the demo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +22,9 @@ pub(crate) enum Ending {
     TimeUp,
 }
 
-/// The outcome of a demo that ended at this moment.
-pub(crate) fn outcome(moment: &Moment) -> Outcome {
-    moment.report.as_ref().map_or(Outcome::Undecided, |report| Outcome::of(report.phase))
+/// The exit of a demo that ended at this moment.
+pub(crate) fn exit(moment: &Moment) -> Exit {
+    moment.report.as_ref().map_or(Exit::Undecided, |report| report.phase.into())
 }
 
 /// The last words: the verdict, the table, what the visitors saw, the seed.
@@ -126,22 +83,31 @@ fn slowness(moment: &Moment, per_second: u32) -> Option<String> {
             count(seen.late),
             count(seen.requests),
             count(seen.turned_away),
-            (per_second / 2).max(*super::VISITORS.start()),
+            (per_second / 2).max(*super::options::VISITORS.start()),
         )
     })
 }
 
 fn surprise(moment: &Moment, ending: Ending) -> Option<String> {
     let expected = moment.setting.scenario.expected();
-    let differs = ending != Ending::Stopped && outcome(moment) != expected;
+    let differs = ending != Ending::Stopped && exit(moment) != expected;
     differs.then(|| {
         format!(
             "The scenario `{}` usually ends {}. Which visitor gets which version is drawn anew in every run, and a few runs \
              in a hundred end otherwise.",
             moment.setting.scenario.name(),
-            expected.word()
+            word(expected)
         )
     })
+}
+
+const fn word(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Done => "promoted",
+        Exit::RolledBack => "rolled back",
+        Exit::Undecided => "held, undecided",
+        Exit::Error => "in an error",
+    }
 }
 
 fn per_second_of(number: u64, time: Duration) -> f64 {
@@ -153,19 +119,6 @@ mod tests {
     use super::super::sample;
     use super::super::scenario::Scenario;
     use super::*;
-
-    #[test]
-    fn exit_codes_say_the_outcome() {
-        for (phase, code) in [
-            (Phase::Promoted, 0),
-            (Phase::Aborted, 3),
-            (Phase::Undecided, 4),
-            (Phase::Progressing, 4),
-            (Phase::Paused, 4),
-        ] {
-            assert_eq!(Outcome::of(phase).exit_code(), code, "{phase:?}");
-        }
-    }
 
     #[test]
     fn the_last_words_name_what_happened() {
@@ -194,7 +147,7 @@ mod tests {
     #[test]
     fn nothing_needs_a_report() {
         let moment = Moment { report: None, ..sample::moment() };
-        assert_eq!(outcome(&moment), Outcome::Undecided);
+        assert_eq!(exit(&moment), Exit::Undecided);
         assert!(verdict(&moment, Ending::TimeUp, 650)[0].starts_with("Undecided: "));
     }
 }

@@ -15,6 +15,7 @@ use super::figures::{clip, count, duration, forecast, wrap};
 use super::moment::Moment;
 use super::table::table;
 pub(crate) use palette::Palette;
+use palette::{DIM, PLAIN, STRONG};
 use section::{Section, fit};
 
 /// Rows that the reason to hold may take.
@@ -42,11 +43,11 @@ fn lines(moment: &Moment, palette: Palette, width: usize, height: usize) -> Vec<
     let sections = vec![
         head,
         Section::new(1, shares::bars(report, palette, width)).apart(),
-        Section::new(3, versions(report, moment, palette, width)).apart(),
+        Section::new(3, versions(report, moment, width)).apart(),
         Section::new(5, vec![evidence::ratio(report, palette, width)]),
         Section::new(4, evidence::gauges(report, palette, width)).apart(),
         Section::new(2, standing(moment, report, palette, width)).apart(),
-        Section::new(6, decisions(report, palette, width, height)).apart().newest_matter(),
+        Section::new(6, decisions(report, width, height)).apart().newest_matter(),
         footer.last(),
     ];
     indent(fit(sections, height), margin)
@@ -65,7 +66,7 @@ fn header(moment: &Moment, palette: Palette, width: usize) -> Line<'static> {
     let time = duration(moment.elapsed);
     let (phase, style) = match moment.report.as_ref() {
         Some(report) => (phase(report), palette.phase(report.phase)),
-        None => ("starting".to_owned(), palette.plain()),
+        None => ("starting".to_owned(), PLAIN),
     };
     let generation = match moment.in_force {
         Some(in_force) if in_force >= moment.published => format!("generation {in_force} in force"),
@@ -74,9 +75,7 @@ fn header(moment: &Moment, palette: Palette, width: usize) -> Line<'static> {
     };
     let mut left = width;
     let mut spans = Vec::new();
-    for (text, style) in
-        [(name, palette.strong()), (time, palette.plain()), (phase, style), (generation, palette.dim())]
-    {
+    for (text, style) in [(name, STRONG), (time, PLAIN), (phase, style), (generation, DIM)] {
         let gap = if spans.is_empty() { "" } else { "   " };
         let text = format!("{gap}{text}");
         if text.chars().count() > left {
@@ -101,9 +100,9 @@ fn phase(report: &Report) -> String {
     }
 }
 
-fn versions(report: &Report, moment: &Moment, palette: Palette, width: usize) -> Vec<Line<'static>> {
+fn versions(report: &Report, moment: &Moment, width: usize) -> Vec<Line<'static>> {
     let [title, stable, canary] = table(report, &moment.seen, width).map(|line| clip(&line, width));
-    vec![Line::styled(title, palette.dim()), Line::from(stable), Line::from(canary)]
+    vec![Line::styled(title, DIM), Line::from(stable), Line::from(canary)]
 }
 
 /// Why it is where it is, and when it goes on.
@@ -122,7 +121,7 @@ fn standing(moment: &Moment, report: &Report, palette: Palette, width: usize) ->
 }
 
 /// The decision log, oldest first.
-fn decisions(report: &Report, palette: Palette, width: usize, height: usize) -> Vec<Line<'static>> {
+fn decisions(report: &Report, width: usize, height: usize) -> Vec<Line<'static>> {
     const TIME: usize = 7;
     let mut lines = Vec::new();
     for record in &report.recent {
@@ -136,7 +135,7 @@ fn decisions(report: &Report, palette: Palette, width: usize, height: usize) -> 
         }
         for (index, row) in rows.into_iter().enumerate() {
             let time = if index == 0 { format!("{seconds:>3} s  ") } else { " ".repeat(TIME) };
-            lines.push(Line::from(vec![Span::styled(time, palette.dim()), Span::raw(row)]));
+            lines.push(Line::from(vec![Span::styled(time, DIM), Span::raw(row)]));
         }
     }
     let shown = lines.len().min(height);
@@ -156,7 +155,7 @@ fn footer(moment: &Moment, palette: Palette, width: usize) -> Line<'static> {
         count(moment.seen.saw_error()),
         moment.setting.seed,
     );
-    Line::styled(clip(&text, width), palette.dim())
+    Line::styled(clip(&text, width), DIM)
 }
 
 #[cfg(test)]

@@ -66,13 +66,11 @@ impl Client {
     /// Sends a visitor's next request, and waits for the whole answer.
     pub(crate) async fn ask(&mut self, visitor: &Visitor) -> Answer {
         let request = self.request(visitor);
-        match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
-            Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) => {
-                self.sender = None;
-                Answer::default()
-            }
-        }
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
+        answer.ok().flatten().unwrap_or_else(|| {
+            self.sender = None;
+            Answer::default()
+        })
     }
 
     fn request(&self, visitor: &Visitor) -> Request<Empty<Bytes>> {

@@ -6,7 +6,7 @@ use tidegate_config::Share;
 use tidegate_controller::engine::{Report, Signal, SignalReport};
 
 use super::super::figures::{clip, evidence};
-use super::palette::Palette;
+use super::palette::{DIM, Palette, STRONG};
 
 /// The scale: from 0.1 …
 const DECADE_MIN: f64 = -1.0;
@@ -30,8 +30,8 @@ struct Gauge {
 pub(super) fn gauges(report: &Report, palette: Palette, width: usize) -> Vec<Line<'static>> {
     let label = LABEL.min(width / 2);
     let room = width.saturating_sub(label + NUMBER);
-    let mut lines = vec![scale(label, room, palette)];
-    lines.extend(all(report, palette).into_iter().map(|gauge| gauge.line(label, room, palette)));
+    let mut lines = vec![scale(label, room)];
+    lines.extend(all(report, palette).into_iter().map(|gauge| gauge.line(label, room)));
     lines
 }
 
@@ -85,15 +85,15 @@ fn warned(log: f64, bounds: &[f64], palette: Palette) -> Style {
 }
 
 impl Gauge {
-    fn line(&self, label: usize, room: usize, palette: Palette) -> Line<'static> {
+    fn line(&self, label: usize, room: usize) -> Line<'static> {
         let filled = cell(self.log / std::f64::consts::LN_10, room);
         let bounds: Vec<usize> = self.bounds.iter().map(|bound| cell(bound.log10(), room)).collect();
         let mut spans = vec![Span::raw(format!("{:<label$}", clip(&self.label, label)))];
         for index in 0..room {
             let (text, style) = match index {
-                index if bounds.contains(&index) => ("┃", palette.strong()),
+                index if bounds.contains(&index) => ("┃", STRONG),
                 index if index < filled => ("━", self.style),
-                _ => ("─", palette.dim()),
+                _ => ("─", DIM),
             };
             spans.push(Span::styled(text, style));
         }
@@ -103,7 +103,7 @@ impl Gauge {
 }
 
 /// The powers of ten above the gauges.
-fn scale(label: usize, room: usize, palette: Palette) -> Line<'static> {
+fn scale(label: usize, room: usize) -> Line<'static> {
     let mut text = format!("{:<label$}", clip("evidence", label));
     for (decade, name) in [(-1.0, "0.1"), (0.0, "1"), (1.0, "10"), (2.0, "100"), (3.0, "1,000")] {
         let at = label + cell(decade, room);
@@ -113,7 +113,7 @@ fn scale(label: usize, room: usize, palette: Palette) -> Line<'static> {
             text.push_str(name);
         }
     }
-    Line::styled(text, palette.dim())
+    Line::styled(text, DIM)
 }
 
 /// The cell of a power of ten among `room`; `room` beyond the end.
@@ -133,7 +133,7 @@ fn place(part: f64, room: usize) -> usize {
 pub(super) fn ratio(report: &Report, palette: Palette, width: usize) -> Line<'static> {
     let goal = report.signals.iter().find(|signal| signal.signal == Signal::Conversion);
     let Some((goal, estimate)) = goal.and_then(|goal| Some((goal, goal.estimate?))) else {
-        return Line::styled(clip("Nobody has bought in both versions yet.", width), palette.dim());
+        return Line::styled(clip("Nobody has bought in both versions yet.", width), DIM);
     };
     let (lower, upper) = goal.ratio.map_or((None, None), |interval| (interval.lower, interval.upper));
     let bound = |bound: Option<f64>| bound.map_or_else(|| "?".to_owned(), |bound| format!("{bound:.2}"));
@@ -153,9 +153,9 @@ pub(super) fn ratio(report: &Report, palette: Palette, width: usize) -> Line<'st
     for index in (0..room).filter(|_| room >= 9) {
         spans.push(match index {
             index if index == at(estimate) => Span::styled("●", style),
-            index if index == at(1.0) => Span::styled("┃", palette.strong()),
+            index if index == at(1.0) => Span::styled("┃", STRONG),
             index if (from..=to).contains(&index) => Span::styled("━", style),
-            _ => Span::styled("─", palette.dim()),
+            _ => Span::styled("─", DIM),
         });
     }
     Line::from(spans)

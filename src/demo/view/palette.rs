@@ -3,6 +3,13 @@
 use ratatui::style::{Color, Modifier, Style};
 use tidegate_controller::engine::Phase;
 
+/// As the terminal writes by itself.
+pub(crate) const PLAIN: Style = Style::new();
+/// What stands out.
+pub(crate) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+/// What stands back.
+pub(crate) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
+
 /// How things are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Palette {
@@ -11,23 +18,6 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    /// Colours, unless the environment asks for none: `NO_COLOR` with any value but the empty one.
-    pub(crate) fn of_environment() -> Self {
-        Self { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
-    }
-
-    pub(crate) const fn plain(self) -> Style {
-        Style::new()
-    }
-
-    pub(crate) const fn strong(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    pub(crate) const fn dim(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
     pub(crate) const fn stable(self) -> Style {
         self.coloured(Color::Blue)
     }
@@ -57,7 +47,7 @@ impl Palette {
             Phase::Promoted => self.good().add_modifier(Modifier::BOLD),
             Phase::Aborted => self.bad(),
             Phase::Undecided | Phase::Paused => self.warning().add_modifier(Modifier::BOLD),
-            Phase::Progressing | Phase::Standby => self.plain(),
+            Phase::Progressing | Phase::Standby => PLAIN,
         }
     }
 

@@ -5,7 +5,7 @@ use tidegate_config::Share;
 use tidegate_controller::engine::Report;
 
 use super::super::table::names;
-use super::palette::Palette;
+use super::palette::{DIM, Palette};
 
 /// One row for each version.
 pub(super) fn bars(report: &Report, palette: Palette, width: usize) -> Vec<Line<'static>> {
@@ -17,7 +17,7 @@ pub(super) fn bars(report: &Report, palette: Palette, width: usize) -> Vec<Line<
         let room = width.saturating_sub(label.chars().count());
         let filled = filled(share, room);
         let rest = "░".repeat(room - filled);
-        Line::from(vec![Span::raw(label), Span::styled("█".repeat(filled), style), Span::styled(rest, palette.dim())])
+        Line::from(vec![Span::raw(label), Span::styled("█".repeat(filled), style), Span::styled(rest, DIM)])
     })
     .collect()
 }

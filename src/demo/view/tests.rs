@@ -28,7 +28,7 @@ fn the_usual_terminal_shows_everything() {
     let expected = [
         " tidegate demo: better   12 s   step 1 of 3   generation 3 in force",
         " v1 stable   90% ████",
-        " v2 canary   10% ███████░░",
+        " v2 canary   10% ██████░░",
         "met a failure",
         "1,500  25.0%",
         " bought, v2 to v1: 1.21 (95%: 1.02 to 1.44)  ",

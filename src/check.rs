@@ -1,0 +1,64 @@
+//! `tidegate check`: what is wrong with a configuration file, all of it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use tidegate_config::{Config, Problems, RolloutId};
+
+use crate::output::{self, Format};
+use crate::{CommandError, Exit};
+
+/// Why a file is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {}", .file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is read, and wrong.
+    #[error("{} has {} problem{}:\n{problems}", .file.display(), .problems.len(), if .problems.len() == 1 { "" } else { "s" })]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// Every problem.
+        problems: Problems,
+    },
+}
+
+/// Reads a configuration file.
+pub fn read(file: &Path) -> Result<Config, FileError> {
+    let text = std::fs::read_to_string(file).map_err(|source| FileError::Read { file: file.to_owned(), source })?;
+    Config::parse(&text).map_err(|problems| FileError::Wrong { file: file.to_owned(), problems })
+}
+
+/// Checks a file, and prints it with every default if asked for.
+pub fn check(file: &Path, format: Option<Format>) -> Result<Exit, CommandError> {
+    let config = read(file)?;
+    match format {
+        None | Some(Format::Text) => output::print(&summary(file, &config))?,
+        Some(format) => output::show(&config, format, |_| String::new())?,
+    }
+    Ok(Exit::Done)
+}
+
+fn summary(file: &Path, config: &Config) -> String {
+    let mut text = format!(
+        "{} is good: {} listeners, {} routes, {} services\n",
+        file.display(),
+        config.listeners.len(),
+        config.routes.len(),
+        config.services.len()
+    );
+    for (name, service) in &config.services {
+        if let (Some(id), Some(stable), Some(canary)) =
+            (RolloutId::of(name, service), service.stable_name(), &service.canary)
+        {
+            let _ = writeln!(text, "  {name}: rolls out {canary} beside {stable} (rollout {id})");
+        }
+    }
+    text
+}

@@ -1,0 +1,159 @@
+//! What may be written after `tidegate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use tidegate::demo::{self, DemoOptions};
+use tidegate::operate::{self, Target, Verb};
+use tidegate::output::Format;
+use tidegate::{CommandError, Exit, check, run};
+use tidegate_config::Name;
+
+/// Splits HTTP traffic between the versions of a service and shifts it on evidence.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  tidegate demo                          watch a rollout from end to end, on this machine alone
+  tidegate run -c tidegate.yaml          proxy and controller, until SIGTERM
+  tidegate status --watch                the rollouts of the running instance
+  tidegate abort shop                    all visitors back to the stable version
+
+Exit codes:
+  0  done; of a rollout: promoted
+  1  something failed
+  2  the command line is wrong
+  3  the rollout was rolled back
+  4  the rollout is not decided";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy and the controller for a configuration file
+    #[command(
+        after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one does not."
+    )]
+    Run {
+        /// The configuration
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(DemoOptions),
+    /// Say what is wrong with a configuration file
+    #[command(
+        after_help = "Examples:\n  tidegate check -c tidegate.yaml\n  tidegate check -c tidegate.yaml -o yaml    with every default filled in"
+    )]
+    Check {
+        /// The configuration
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        /// Print the configuration with every default filled in
+        #[arg(short, long, value_enum)]
+        output: Option<Format>,
+    },
+    /// Show services and rollouts of the running instance
+    #[command(
+        after_help = "Examples:\n  tidegate status\n  tidegate status shop -o json\n  tidegate status shop --watch    until its rollout ends; exits 0, 3 or 4"
+    )]
+    Status {
+        /// One service; all without it
+        service: Option<Name>,
+        /// Go on showing it; with a service until its rollout ends
+        #[arg(short, long)]
+        watch: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Tell why a rollout is where it is, decision by decision
+    #[command(after_help = "Examples:\n  tidegate explain shop\n  tidegate explain shop -o json")]
+    Explain {
+        /// The service
+        service: Name,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// On to the next step now, whatever it waits for
+    #[command(
+        after_help = "Examples:\n  tidegate promote shop\n  tidegate promote shop --full    all visitors to the canary now"
+    )]
+    Promote {
+        /// The service
+        service: Name,
+        /// All the way to 100%
+        #[arg(long)]
+        full: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// All visitors back to the stable version, for good
+    #[command(after_help = "Example:\n  tidegate abort shop")]
+    Abort(Simple),
+    /// Hold the share where it is; an abort on evidence stays armed
+    #[command(after_help = "Example:\n  tidegate pause shop")]
+    Pause(Simple),
+    /// Go on after a pause
+    #[command(after_help = "Example:\n  tidegate resume shop")]
+    Resume(Simple),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  tidegate completions bash > /etc/bash_completion.d/tidegate")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Simple {
+    /// The service
+    service: Name,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+#[derive(Debug, Args)]
+struct Shown {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Cli {
+    /// Carries the command out.
+    pub(crate) fn run(self) -> Result<Exit, CommandError> {
+        match self.command {
+            Command::Run { config, target } => run::run(&config, &target.state_dir),
+            Command::Demo(options) => Ok(demo::run(&options)?),
+            Command::Check { config, output } => check::check(&config, output),
+            Command::Status { service, watch, shown } => {
+                operate::status(&shown.target, service.as_ref(), watch, shown.output)
+            }
+            Command::Explain { service, shown } => operate::explain(&shown.target, &service, shown.output),
+            Command::Promote { service, full, shown } => {
+                operate::command(&shown.target, &service, Verb::Promote { full }, shown.output)
+            }
+            Command::Abort(simple) => simple.carry_out(Verb::Abort),
+            Command::Pause(simple) => simple.carry_out(Verb::Pause),
+            Command::Resume(simple) => simple.carry_out(Verb::Resume),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "tidegate", &mut std::io::stdout());
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+impl Simple {
+    fn carry_out(&self, verb: Verb) -> Result<Exit, CommandError> {
+        operate::command(&self.shown.target, &self.service, verb, self.shown.output)
+    }
+}

@@ -1,0 +1,46 @@
+//! How a command ends, for scripts.
+
+use std::process::ExitCode;
+
+use tidegate_controller::engine::Phase;
+
+/// The exit codes of `tidegate`; `tidegate --help` repeats them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done; of a rollout: promoted.
+    Done,
+    /// 1: something failed.
+    Error,
+    /// 3: the rollout was rolled back.
+    RolledBack,
+    /// 4: the rollout is not decided.
+    Undecided,
+}
+
+impl Exit {
+    /// The code. 2 is clap's: the command line itself is wrong.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::RolledBack => 3,
+            Self::Undecided => 4,
+        }
+    }
+}
+
+impl From<Phase> for Exit {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Promoted => Self::Done,
+            Phase::Aborted => Self::RolledBack,
+            Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby => Self::Undecided,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

@@ -1,0 +1,192 @@
+//! One running instance: the proxy's workers on their threads, and everything else on one more: the controller, the
+//! operator's socket and the metrics. No worker ever waits for any of it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+use std::{collections::BTreeMap, io};
+
+use tidegate_config::{Config, Publication};
+use tidegate_controller::clock::Clock;
+use tidegate_controller::control::{Control, ControlError};
+use tidegate_controller::reconcile::{Asks, Controller, Handle, ReconcileError, asks};
+use tidegate_controller::watch::{Seen, WatchError, Watcher};
+use tidegate_proxy::{Metrics, Proxy, StartError, admin};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
+
+/// Why an instance cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] ReconcileError),
+    /// The data plane cannot start.
+    #[error(transparent)]
+    Proxy(#[from] StartError),
+    /// The operator's socket cannot be opened.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The file cannot be followed.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The address for metrics cannot be opened.
+    #[error("cannot listen on {address} for metrics (admin.address): {source}")]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or its runtime cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A running instance.
+#[derive(Debug)]
+pub struct Instance {
+    proxy: Arc<Proxy>,
+    handle: Handle,
+    admin: SocketAddr,
+    ready: Arc<AtomicBool>,
+    stop: Option<oneshot::Sender<()>>,
+    control: Option<JoinHandle<Result<(), ReconcileError>>>,
+}
+
+/// What the control thread works on.
+struct Parts {
+    controller: Controller,
+    control: Control,
+    asks: Asks,
+    handle: Handle,
+    publications: watch::Receiver<Arc<Publication>>,
+    file: Option<(Watcher, watch::Receiver<Seen>)>,
+    proxy: Arc<Proxy>,
+    metrics: Arc<Metrics>,
+    admin: TcpListener,
+    ready: Arc<AtomicBool>,
+    stopped: oneshot::Receiver<()>,
+}
+
+impl Instance {
+    /// Starts an instance with its state in a directory. `file`, if given, is followed.
+    pub fn start(config: Arc<Config>, file: Option<PathBuf>, state_dir: &Path) -> Result<Self, InstanceError> {
+        let started = unix_seconds();
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = config.workers.map_or(cores, std::num::NonZero::get);
+        let address = config.admin.address;
+        let mut controller = Controller::open(state_dir, config, Clock::System)?;
+        let publications = controller.publications();
+        let first = Arc::clone(&publications.borrow());
+        let proxy = Arc::new(Proxy::start(&first, &BTreeMap::new(), workers)?);
+        let failed = |source| InstanceError::Admin { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let admin = listener.local_addr().map_err(failed)?;
+        controller.scrape_from(vec![admin]);
+        let file = match file {
+            Some(file) => {
+                let watcher = Watcher::start(&file)?;
+                controller.follows(file);
+                Some(watcher)
+            }
+            None => None,
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(InstanceError::Thread)?;
+        let guard = runtime.enter();
+        let control = Control::bind(state_dir)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        drop(guard);
+        let (handle, asks) = asks();
+        let (stop, stopped) = oneshot::channel();
+        let ready = Arc::new(AtomicBool::new(true));
+        let parts = Parts {
+            control,
+            metrics: Arc::new(Metrics::new(Arc::clone(&proxy), started)),
+            proxy: Arc::clone(&proxy),
+            handle: handle.clone(),
+            ready: Arc::clone(&ready),
+            controller,
+            asks,
+            publications,
+            file,
+            admin: listener,
+            stopped,
+        };
+        let thread = thread::Builder::new().name("tidegate-control".into());
+        let work = move || runtime.block_on(parts.work());
+        let control = thread.spawn(work).map_err(InstanceError::Thread)?;
+        Ok(Self { proxy, handle, admin, ready, stop: Some(stop), control: Some(control) })
+    }
+
+    /// Where clients connect.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.proxy.addresses()
+    }
+
+    /// Where metrics are.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Asks the controller.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Says not ready, lets requests end, then stops the controller with its state on disk.
+    pub fn stop(mut self) -> Result<(), ReconcileError> {
+        self.ready.store(false, Ordering::Relaxed);
+        self.proxy.drain();
+        self.stop_control()
+    }
+
+    fn stop_control(&mut self) -> Result<(), ReconcileError> {
+        drop(self.stop.take());
+        // A panic there has been printed; the state on disk is that of the last decision.
+        self.control.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Ok(())))
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.stop_control();
+    }
+}
+
+impl Parts {
+    /// What the control thread does.
+    async fn work(self) -> Result<(), ReconcileError> {
+        let Self { controller, control, asks, handle, publications, file, proxy, metrics, admin, ready, stopped } =
+            self;
+        let (_watcher, changes) = file.map_or((None, None), |(watcher, changes)| (Some(watcher), Some(changes)));
+        tokio::spawn(apply(publications, proxy));
+        tokio::spawn(control.serve(handle));
+        tokio::spawn(admin::serve(admin, metrics, ready));
+        let shutdown = async {
+            // Told, or left alone: either way it is time.
+            let _ = stopped.await;
+        };
+        controller.run(asks, changes, shutdown).await
+    }
+}
+
+/// Puts every publication in force.
+async fn apply(mut publications: watch::Receiver<Arc<Publication>>, proxy: Arc<Proxy>) {
+    while publications.changed().await.is_ok() {
+        let publication = Arc::clone(&publications.borrow_and_update());
+        if let Err(error) = proxy.apply(&publication, &BTreeMap::new()) {
+            crate::output::complain(&error);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge that reads the wall clock: when the counters began")]
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

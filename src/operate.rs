@@ -1,0 +1,88 @@
+//! What an operator asks of a running instance, over its Unix socket.
+
+mod text;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tidegate_config::Name;
+use tidegate_controller::client::Client;
+pub use tidegate_controller::engine::Verb;
+use tidegate_controller::view::ServiceView;
+
+use crate::output::{self, Format};
+use crate::{CommandError, Exit};
+
+/// Time between two looks of `--watch`.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Which instance.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// Where the instance keeps its state and its socket
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_STATE_DIR", default_value = "tidegate-state")]
+    pub state_dir: PathBuf,
+}
+
+/// `tidegate status`.
+pub fn status(target: &Target, service: Option<&Name>, watch: bool, format: Format) -> Result<Exit, CommandError> {
+    block_on(async {
+        let client = Client::connect(&target.state_dir).await?;
+        loop {
+            let exit = match service {
+                None => {
+                    let overview = client.overview().await?;
+                    show_again(&overview, watch, format, text::overview)?;
+                    None
+                }
+                Some(name) => {
+                    let view = client.status(name).await?;
+                    show_again(&view, watch, format, text::service)?;
+                    rollout_exit(&view)
+                }
+            };
+            let over = service.is_some() && exit != Some(Exit::Undecided);
+            if !watch || over {
+                return Ok(if watch { exit.unwrap_or(Exit::Done) } else { Exit::Done });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    })
+}
+
+/// `tidegate explain`.
+pub fn explain(target: &Target, service: &Name, format: Format) -> Result<Exit, CommandError> {
+    let explanation = block_on(async { Ok(Client::connect(&target.state_dir).await?.explain(service).await?) })?;
+    output::show(&explanation, format, text::explanation)?;
+    Ok(Exit::Done)
+}
+
+/// `tidegate promote`, `abort`, `pause` and `resume`.
+pub fn command(target: &Target, service: &Name, verb: Verb, format: Format) -> Result<Exit, CommandError> {
+    let view = block_on(async { Ok(Client::connect(&target.state_dir).await?.command(service, verb, None).await?) })?;
+    output::show(&view, format, text::service)?;
+    Ok(Exit::Done)
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Prints a value; on a terminal that is watched, over the one before.
+fn show_again<T: serde::Serialize>(
+    value: &T,
+    watch: bool,
+    format: Format,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), CommandError> {
+    if watch && format == Format::Text && output::colours() {
+        output::print("\x1b[H\x1b[2J")?;
+    }
+    output::show(value, format, text)
+}
+
+fn rollout_exit(view: &ServiceView) -> Option<Exit> {
+    view.rollout.as_ref().map(|report| report.phase.into())
+}
