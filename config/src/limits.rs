@@ -54,6 +54,10 @@ pub const VISITORS_MAX: usize = 1_048_576;
 /// Evidence events of one worker that may wait for the thread that counts visitors, which looks every 10 ms: eight times
 /// what a core can produce meanwhile. A full queue drops events and counts the drops.
 pub const EVENT_QUEUE_MAX: usize = 8_192;
+/// Lines of the access log of one worker that may wait for the thread that writes them, which looks every 10 ms: three
+/// times what a core can produce meanwhile. Each may hold on to its request's head, so that a standard output that stands
+/// still costs 64 MiB a worker at the very worst. A full queue drops lines and counts the drops.
+pub const ACCESS_LOG_QUEUE_MAX: usize = 2_048;
 /// Visitors each worker remembers so as not to ask twice.
 pub const VISITOR_CACHE_MAX: usize = 16_384;
 /// Seconds, at least, between two lookups of one DNS name, whatever its TTL says and however it fails: no name server is

@@ -1,4 +1,5 @@
 //! The data plane.
+mod access_log;
 pub mod admin;
 mod admission;
 pub mod assign;
