@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::harness::{After, Backend, Samples, TestProxy, backlogged, canary, now, reply, until, unserved};
+use crate::harness::{After, Backend, Samples, TestProxy, backlogged, canary, now, reply, unserved, until};
 
 /// A proxy whose canary takes every visitor.
 fn all_to_canary(stable: &Backend, address: SocketAddr, more: &str) -> TestProxy {
