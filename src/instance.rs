@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{collections::BTreeMap, io};
 
 use tidegate_config::{Config, Publication};
@@ -18,6 +18,9 @@ use tidegate_proxy::{Metrics, Proxy, StartError, admin};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
+
+/// Time between two tries to put a publication in force.
+const APPLY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why an instance cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -81,27 +84,28 @@ impl Instance {
         let workers = config.workers.map_or(cores, std::num::NonZero::get);
         let address = config.admin.address;
         let mut controller = Controller::open(state_dir, config, Clock::System)?;
-        let publications = controller.publications();
-        let first = Arc::clone(&publications.borrow());
-        let proxy = Arc::new(Proxy::start(&first, &BTreeMap::new(), workers)?);
         let failed = |source| InstanceError::Admin { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let admin = listener.local_addr().map_err(failed)?;
         controller.scrape_from(vec![admin]);
-        let file = match file {
-            Some(file) => {
-                let watcher = Watcher::start(&file)?;
-                controller.follows(file);
-                Some(watcher)
-            }
-            None => None,
-        };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(InstanceError::Thread)?;
         let guard = runtime.enter();
         let control = Control::bind(state_dir)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
         drop(guard);
+        // Clients come from here on, so whatever is in the way of this instance has shown itself above.
+        let publications = controller.publications();
+        let first = Arc::clone(&publications.borrow());
+        let proxy = Arc::new(Proxy::start(&first, &BTreeMap::new(), workers)?);
+        let file = match file {
+            Some(file) => {
+                let watched = follow(&file, &proxy)?;
+                controller.follows(file);
+                Some(watched)
+            }
+            None => None,
+        };
         let (handle, asks) = asks();
         let (stop, stopped) = oneshot::channel();
         let ready = Arc::new(AtomicBool::new(true));
@@ -176,12 +180,25 @@ impl Parts {
     }
 }
 
+/// Follows a file, whose addresses must be free or ours.
+fn follow(file: &Path, proxy: &Arc<Proxy>) -> Result<(Watcher, watch::Receiver<Seen>), WatchError> {
+    let proxy = Arc::clone(proxy);
+    let check = move |config: &Config| proxy.can_open(config).map_err(|error| format!("listeners: {error}"));
+    let (watcher, mut changes) = Watcher::checking(file, check)?;
+    // It may have changed since it was read for the start.
+    changes.mark_changed();
+    Ok((watcher, changes))
+}
+
 /// Puts every publication in force.
 async fn apply(mut publications: watch::Receiver<Arc<Publication>>, proxy: Arc<Proxy>) {
     while publications.changed().await.is_ok() {
-        let publication = Arc::clone(&publications.borrow_and_update());
-        if let Err(error) = proxy.apply(&publication, &BTreeMap::new()) {
+        loop {
+            let publication = Arc::clone(&publications.borrow_and_update());
+            let Err(error) = proxy.apply(&publication, &BTreeMap::new()) else { break };
+            // An address was free when the file was checked and is not any more. It may be again.
             crate::output::complain(&error);
+            tokio::time::sleep(APPLY_AGAIN).await;
         }
     }
 }
