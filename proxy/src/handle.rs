@@ -53,9 +53,12 @@ async fn respond(
     let (mut request, progress) = with_progress(request, snapshot, worker);
     let target = accept(snapshot, &mut request)?;
     let service = &snapshot.services[target.service];
-    let visitor =
-        service.splits().then(|| Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()));
-    let arm = visitor.map_or(service.fallback, |visitor| visitor.arm(service));
+    let visitor = if service.splits() {
+        Some(Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()))
+    } else {
+        Visitor::tester(service, request.headers())
+    };
+    let arm = visitor.map_or_else(|| service.undivided(), |visitor| visitor.arm(service));
     let may_convert = record::may_convert(service, request.method(), request.uri().path());
     let assigned = Assigned { worker, snapshot, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
@@ -128,6 +131,7 @@ async fn send(
         body_idle: timeouts.body_idle,
         progress,
     };
+    patience.start();
     let service = assigned.service;
     let mut request = Some(request);
     let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
@@ -152,8 +156,10 @@ fn answered(
     let Sent { answer: Answer { response, link, lease }, by, deadline, failure } = sent;
     let (mut head, incoming) = response.into_parts();
     admission.answered();
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        // Nobody asked for it: upgrades are refused before they are forwarded.
+    // Nobody asked for another protocol: upgrades are refused before they are forwarded.
+    let unasked = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    if unasked || headers::returned(&mut head.headers).is_err() {
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
         return failed(assigned, &Error::BadResponse, latency);
     }
     let failure = failure.or(head.status.is_server_error().then_some(Cause::Status));
@@ -162,7 +168,8 @@ fn answered(
     } else {
         lease.endpoint().succeeded();
     }
-    headers::returned(&mut head.headers);
+    // Ours, whatever the endpoint's is (RFC 9110 §6.2): it decides how the body is framed.
+    head.version = Version::HTTP_11;
     assigned.record(&Outcome { latency, status: Some(head.status), failure }, &mut head.headers);
     let idle = assigned.snapshot.timeouts.body_idle;
     let body = ResponseBody::endpoint(incoming, link, lease, deadline, idle, admission);
