@@ -58,9 +58,12 @@ async fn respond(
     let (mut request, progress) = with_progress(request, snapshot, worker);
     let target = accept(snapshot, &mut request)?;
     let service = &snapshot.services[target.service];
-    let visitor =
-        service.splits().then(|| Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()));
-    let arm = visitor.map_or(service.fallback, |visitor| visitor.arm(service));
+    let visitor = if service.splits() {
+        Some(Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()))
+    } else {
+        Visitor::tester(service, request.headers())
+    };
+    let arm = visitor.map_or_else(|| service.undivided(), |visitor| visitor.arm(service));
     let may_convert = record::may_convert(service, request.method(), request.uri().path());
     let assigned = Assigned { worker, snapshot, line, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
