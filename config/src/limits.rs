@@ -39,7 +39,7 @@ pub const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 pub const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Idle connections kept to one endpoint by one worker.
 pub const IDLE_PER_ENDPOINT_MAX: usize = 128;
-/// Times one request may be sent: the first and one more.
+/// Times one request may be sent to a version, and connections tried for it: the first and one more.
 pub const ATTEMPTS_MAX: usize = 2;
 /// Failures in a row after which an endpoint is ejected.
 pub const EJECT_AFTER_FAILURES: u32 = 5;

@@ -61,9 +61,9 @@ async fn respond(
     let visitor = if service.splits() {
         Some(Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()))
     } else {
-        Visitor::tester(service, request.headers())
+        Visitor::choosing(service, request.headers())
     };
-    let arm = visitor.map_or_else(|| service.undivided(), |visitor| visitor.arm(service));
+    let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
     let may_convert = record::may_convert(service, request.method(), request.uri().path());
     let assigned = Assigned { worker, snapshot, line, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
@@ -141,7 +141,7 @@ async fn send(
     let service = assigned.service;
     let mut request = Some(request);
     let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
-        // A version that cannot be reached at all hurts its own record, not its visitors.
+        // A version that cannot be reached, or breaks off what may be sent again, hurts its own record, not its visitors.
         Err(error) if request.is_some() && assigned.arm != service.fallback && cause(&error).is_some() => {
             assigned.line.fell_back(service.fallback);
             let fallback = forward(worker, &service.arms[service.fallback], &mut request, &patience).await;
