@@ -57,6 +57,7 @@ where
     let mut builder = http1::Builder::new();
     // hyper's own head timer would be set and cleared for every request; ours is looked at once a tick.
     builder.header_read_timeout(None).max_header_size(limits::REQUEST_HEAD_BYTES_MAX);
+    builder.max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX);
     let mut connection = builder.serve_connection(io, service);
     let mut closing = false;
     let late = poll_fn(|cx| {

@@ -1,5 +1,6 @@
 //! Sends a request to an endpoint of its version and waits for the head of the response.
 
+use std::error::Error as _;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -157,8 +158,14 @@ impl Patience<'_> {
         match self.progress.as_ref().and_then(|progress| progress.fault.get()) {
             Some(Fault::TooLarge) => Error::BodyTooLarge,
             Some(Fault::ClientGone) => Error::ClientGone,
-            None if error.is_parse() => Error::BadResponse,
+            None if error.is_parse() || is_endless(&error) => Error::BadResponse,
             None => Error::Reset(error),
         }
     }
+}
+
+/// Whether our own limit on what comes before a response ended the exchange.
+fn is_endless(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }

@@ -152,8 +152,10 @@ fn answered(
     let Sent { answer: Answer { response, link, lease }, by, deadline, failure } = sent;
     let (mut head, incoming) = response.into_parts();
     admission.answered();
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        // Nobody asked for it: upgrades are refused before they are forwarded.
+    // Nobody asked for another protocol: upgrades are refused before they are forwarded.
+    let unasked = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    if unasked || headers::returned(&mut head.headers).is_err() {
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
         return failed(assigned, &Error::BadResponse, latency);
     }
     let failure = failure.or(head.status.is_server_error().then_some(Cause::Status));
@@ -162,7 +164,8 @@ fn answered(
     } else {
         lease.endpoint().succeeded();
     }
-    headers::returned(&mut head.headers);
+    // Ours, whatever the endpoint's is (RFC 9110 §6.2): it decides how the body is framed.
+    head.version = Version::HTTP_11;
     assigned.record(&Outcome { latency, status: Some(head.status), failure }, &mut head.headers);
     let idle = assigned.snapshot.timeouts.body_idle;
     let body = ResponseBody::endpoint(incoming, link, lease, deadline, idle, admission);
