@@ -74,18 +74,34 @@ impl<'a> Panel<'a> {
     fn frame(&self, svg: &mut String) {
         let (title, end) = (escaped(&self.run.title), if self.run.phase == Phase::Promoted { "good" } else { "bad" });
         let ending = if self.run.phase == Phase::Promoted { "promoted" } else { "rolled back" };
-        let _ = writeln!(svg, "<text class=\"title\" x=\"{LEFT}\" y=\"28\">{title}: <tspan class=\"{end}\">{ending}</tspan></text>");
+        let _ = writeln!(
+            svg,
+            "<text class=\"title\" x=\"{LEFT}\" y=\"28\">{title}: <tspan class=\"{end}\">{ending}</tspan></text>"
+        );
         let _ = writeln!(svg, "<text class=\"small\" x=\"{LEFT}\" y=\"50\">canary's share of the visitors</text>");
         for percent in [0.0, 0.25, 0.5, 0.75, 1.0] {
             let y = share_y(percent);
             let _ = writeln!(svg, "<path class=\"axis\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-            let _ = writeln!(svg, "<text class=\"small end\" x=\"{:.1}\" y=\"{:.1}\">{:.0}%</text>", LEFT - 6.0, y + 4.0, percent * 100.0);
+            let _ = writeln!(
+                svg,
+                "<text class=\"small end\" x=\"{:.1}\" y=\"{:.1}\">{:.0}%</text>",
+                LEFT - 6.0,
+                y + 4.0,
+                percent * 100.0
+            );
         }
-        let _ = writeln!(svg, "<text class=\"small\" x=\"{LEFT}\" y=\"{:.1}\">evidence against the canary</text>", EVIDENCE.0 - 8.0);
-        for (value, class, label) in [(0.001, "axis", "0.001"), (1.0, "axis", "1"), (self.run.abort_bound, "bound", "roll back")] {
+        let _ = writeln!(
+            svg,
+            "<text class=\"small\" x=\"{LEFT}\" y=\"{:.1}\">evidence against the canary</text>",
+            EVIDENCE.0 - 8.0
+        );
+        for (value, class, label) in
+            [(0.001, "axis", "0.001"), (1.0, "axis", "1"), (self.run.abort_bound, "bound", "roll back")]
+        {
             let y = evidence_y(value);
             let _ = writeln!(svg, "<path class=\"{class}\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-            let _ = writeln!(svg, "<text class=\"small end\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>", LEFT - 6.0, y + 4.0);
+            let _ =
+                writeln!(svg, "<text class=\"small end\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>", LEFT - 6.0, y + 4.0);
         }
         let step = [5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
         let step = step.into_iter().find(|step| self.until / step <= 8.0).unwrap_or(1_800.0);
@@ -98,7 +114,7 @@ impl<'a> Panel<'a> {
 
     fn share(&self, svg: &mut String) {
         let mut path = format!("M{LEFT} {:.1}", share_y(0.0));
-        for (at, share, _) in &self.run.decisions.iter().map(|(at, to, text)| (*at, *to, text)).collect::<Vec<_>>() {
+        for (at, share, _) in &self.run.decisions {
             let _ = write!(path, "H{:.1}V{:.1}", self.x(*at), share_y(*share));
         }
         let _ = writeln!(svg, "<path class=\"share\" d=\"{path}H{RIGHT}V{:.1}\"/>", share_y(0.0));
@@ -113,13 +129,27 @@ impl<'a> Panel<'a> {
     fn decisions(&self, svg: &mut String) {
         let mut before = 0.0;
         for (at, share, text) in &self.run.decisions {
-            let class = if *share < before { "bad" } else if *share >= 1.0 { "good" } else { "move" };
+            let class = if *share < before {
+                "bad"
+            } else if *share >= 1.0 {
+                "good"
+            } else {
+                "move"
+            };
             let (x, y) = (self.x(*at), share_y(share.max(before)));
             let text = escaped(text);
-            let _ = writeln!(svg, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\"><title>{text}</title></circle>", share_y(*share));
+            let _ = writeln!(
+                svg,
+                "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\"><title>{text}</title></circle>",
+                share_y(*share)
+            );
             let label = format!("{:.0}%", share * 100.0);
             let (anchor, x) = if x > RIGHT - 40.0 { (" end", x - 8.0) } else { ("", x + 6.0) };
-            let _ = writeln!(svg, "<text class=\"{class}{anchor}\" x=\"{x:.1}\" y=\"{:.1}\">{label} at {at:.0} s</text>", (y - 7.0).max(SHARE.0 + 12.0));
+            let _ = writeln!(
+                svg,
+                "<text class=\"{class}{anchor}\" x=\"{x:.1}\" y=\"{:.1}\">{label} at {at:.0} s</text>",
+                (y - 7.0).max(SHARE.0 + 12.0)
+            );
             before = *share;
         }
     }

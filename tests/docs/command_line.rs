@@ -5,6 +5,9 @@ use std::process::Command;
 
 use super::markdown::{assert_generated, blocks, documents, text};
 
+/// Commands that the documents may name before they are there. Empty in a release.
+const AWAITED: [&str; 1] = ["demo"];
+
 /// Runs the program with arguments and returns its code and what it printed.
 fn tidegate(arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
@@ -25,7 +28,9 @@ fn the_reference_is_what_the_program_says() {
     let (_, main) = tidegate(&["--help"]);
     let commands = commands(&main);
     assert!(commands.len() >= 9, "{commands:?}");
-    let mut reference = "# Command line\n\nWhat the program says of itself. Written by `UPDATE_DOCS=1 cargo test --test docs`.\n".to_owned();
+    let mut reference =
+        "# Command line\n\nWhat the program says of itself. Written by `UPDATE_DOCS=1 cargo test --test docs`.\n"
+            .to_owned();
     let mut section = |title: &str, help: &str| {
         let lines: Vec<_> = help.lines().map(str::trim_end).collect();
         write!(reference, "\n## {title}\n\n```text\n{}\n```\n", lines.join("\n").trim_end()).unwrap();
@@ -42,22 +47,29 @@ fn the_reference_is_what_the_program_says() {
 /// A command line of ours in a document: `tidegate …`, or the same through cargo.
 fn arguments(line: &str) -> Option<Vec<&str>> {
     let line = line.split(" #").next()?.trim();
-    let rest = ["tidegate ", "sudo tidegate ", "cargo run --release -- "].iter().find_map(|by| line.strip_prefix(by))?;
+    let rest =
+        ["tidegate ", "sudo tidegate ", "cargo run --release -- "].iter().find_map(|by| line.strip_prefix(by))?;
     Some(rest.split_whitespace().collect())
 }
 
 #[test]
 fn every_command_in_the_documents_is_understood() {
-    let mut seen = 0;
+    let (mut seen, listed) = (0, commands(&tidegate(&["--help"]).1));
+    let here: Vec<_> = AWAITED.iter().filter(|command| listed.iter().any(|listed| listed == *command)).collect();
+    assert!(here.is_empty(), "{here:?}: awaited no more, take them out of AWAITED");
     for document in documents() {
         let text = text(&document);
         let shell = blocks(&text).into_iter().filter(|block| block.kind == "sh");
-        let mut lines: Vec<String> = shell.flat_map(|b| b.text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let mut lines: Vec<String> =
+            shell.flat_map(|b| b.text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
         // And those in sentences and tables.
         lines.extend(text.split('`').skip(1).step_by(2).map(str::to_owned));
         for line in &lines {
             let Some(mut arguments) = arguments(line) else { continue };
             seen += 1;
+            if AWAITED.contains(&arguments[0]) {
+                continue;
+            }
             arguments.push("--help");
             let (code, printed) = tidegate(&arguments);
             assert_eq!(code, Some(0), "{document}: {line}");

@@ -18,7 +18,8 @@ fn every_example_is_good() {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.starts_with("# "), "{}: says not what it shows", path.display());
         let config = Config::parse(&text).unwrap_or_else(|problems| panic!("{}:\n{problems}", path.display()));
-        let strategies: Vec<_> = config.services.values().filter_map(|s| s.rollout.as_ref()).map(|r| r.strategy).collect();
+        let strategies: Vec<_> =
+            config.services.values().filter_map(|s| s.rollout.as_ref()).map(|r| r.strategy).collect();
         match strategies[..] {
             [Strategy::Canary] => canaries += 1,
             [Strategy::BlueGreen] => blue_greens += 1,

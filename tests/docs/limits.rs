@@ -7,7 +7,9 @@ use super::markdown::{rows, span, text};
 /// The constants of a file of limits: their names and values.
 fn constants(path: &str) -> BTreeMap<String, u64> {
     let source = text(path);
-    let lines = source.lines().filter_map(|line| line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix("const "));
+    let lines = source
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").strip_prefix("const "));
     let read = |line: &str| {
         let (name, rest) = line.split_once(": ")?;
         let value = rest.split_once(" = ")?.1.trim_end_matches(';').replace('_', "");

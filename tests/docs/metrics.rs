@@ -60,7 +60,9 @@ fn every_metric_is_in_the_table() {
 
 #[test]
 fn expositions_are_read() {
-    let read = families("# HELP a b\n# TYPE a counter\na_total{x=\"1\",y=\"2\"} 3\n# TYPE b_seconds histogram\nb_seconds_bucket{x=\"1\",le=\"2\"} 3\n# TYPE c gauge\nc 1\n# EOF\n");
+    let read = families(
+        "# HELP a b\n# TYPE a counter\na_total{x=\"1\",y=\"2\"} 3\n# TYPE b_seconds histogram\nb_seconds_bucket{x=\"1\",le=\"2\"} 3\n# TYPE c gauge\nc 1\n# EOF\n",
+    );
     let labels = |all: &[&str]| all.iter().map(|label| (*label).to_owned()).collect::<BTreeSet<_>>();
     let expected = [
         ("a_total", ("counter", labels(&["x", "y"]))),

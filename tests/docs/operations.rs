@@ -13,8 +13,10 @@ use super::running::{Running, printed};
 #[test]
 fn the_state_directory_holds_what_is_said() {
     let running = Running::start("state", &text("examples/minimal.yaml"));
-    let written: BTreeSet<_> =
-        rows(&text("docs/operations.md"), "The state directory").iter().map(|row| span(&row[0]).unwrap().to_owned()).collect();
+    let written: BTreeSet<_> = rows(&text("docs/operations.md"), "The state directory")
+        .iter()
+        .map(|row| span(&row[0]).unwrap().to_owned())
+        .collect();
     let entries = fs::read_dir(&running.state_dir).unwrap().map(|entry| entry.unwrap());
     let mut found = BTreeSet::new();
     for entry in entries {

@@ -16,7 +16,8 @@ const CLUSTER_CRATES: [&str; 3] = ["kube", "k8s-openapi", "kube-runtime"];
 fn packages_import_along_the_arrows() {
     let (mut faults, mut seen) = (Vec::new(), 0);
     for source in sources() {
-        let Some((package, allowed)) = ARROWS.iter().find(|(package, _)| source.path.starts_with(&format!("{package}/")))
+        let Some((package, allowed)) =
+            ARROWS.iter().find(|(package, _)| source.path.starts_with(&format!("{package}/")))
         else {
             continue;
         };

