@@ -128,6 +128,7 @@ async fn send(
         body_idle: timeouts.body_idle,
         progress,
     };
+    patience.start();
     let service = assigned.service;
     let mut request = Some(request);
     let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
