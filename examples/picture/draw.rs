@@ -15,13 +15,13 @@ const LEFT: f64 = 52.0;
 const RIGHT: f64 = 420.0;
 /// The share's plot, from 100% down to 0%.
 const SHARE: (f64, f64) = (62.0, 202.0);
-/// The evidence's plot, from a thousand down to a thousandth.
+/// The evidence's plot, from a thousand down to a hundredth.
 const EVIDENCE: (f64, f64) = (232.0, 292.0);
 
 const STYLE: &str = "text { font: 12px system-ui, sans-serif; fill: #24292f } .title { font-size: 15px; font-weight: 600 } \
 .small { fill: #57606a; font-size: 11px } .end { text-anchor: end } .middle { text-anchor: middle } \
 .axis { stroke: #d0d7de; fill: none } .bound { stroke: #cf222e; stroke-dasharray: 4 3 } \
-.share { stroke: #0969da; stroke-width: 2; fill: #0969da22 } .evidence { stroke: #8250df; stroke-width: 1.5; fill: none } \
+.share { stroke: #0969da; stroke-width: 2; fill: #0969da; fill-opacity: .15 } .evidence { stroke: #8250df; stroke-width: 1.5; fill: none } \
 .good { fill: #1a7f37 } .bad { fill: #cf222e } .move { fill: #0969da }";
 
 /// The picture as an SVG document.
@@ -72,42 +72,32 @@ impl<'a> Panel<'a> {
     }
 
     fn frame(&self, svg: &mut String) {
-        let (title, end) = (escaped(&self.run.title), if self.run.phase == Phase::Promoted { "good" } else { "bad" });
-        let ending = if self.run.phase == Phase::Promoted { "promoted" } else { "rolled back" };
-        let _ = writeln!(
-            svg,
-            "<text class=\"title\" x=\"{LEFT}\" y=\"28\">{title}: <tspan class=\"{end}\">{ending}</tspan></text>"
-        );
-        let _ = writeln!(svg, "<text class=\"small\" x=\"{LEFT}\" y=\"50\">canary's share of the visitors</text>");
-        for percent in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            let y = share_y(percent);
-            let _ = writeln!(svg, "<path class=\"axis\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-            let _ = writeln!(
-                svg,
-                "<text class=\"small end\" x=\"{:.1}\" y=\"{:.1}\">{:.0}%</text>",
-                LEFT - 6.0,
-                y + 4.0,
-                percent * 100.0
-            );
+        let promoted = self.run.phase == Phase::Promoted;
+        let (class, ending) = if promoted { ("good", "promoted") } else { ("bad", "rolled back") };
+        let title = format!("{}: <tspan class=\"{class}\">{ending}</tspan>", escaped(&self.run.title));
+        text(svg, "title", LEFT, 28.0, &title);
+        text(svg, "small", LEFT, SHARE.0 - 12.0, "the canary's share of the visitors");
+        for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
+            line(svg, "axis", share_y(share));
+            text(svg, "small end", LEFT - 6.0, share_y(share) + 4.0, &format!("{:.0}%", share * 100.0));
         }
-        let _ = writeln!(
+        let bound = self.run.abort_bound;
+        text(
             svg,
-            "<text class=\"small\" x=\"{LEFT}\" y=\"{:.1}\">evidence against the canary</text>",
-            EVIDENCE.0 - 8.0
+            "small",
+            LEFT,
+            EVIDENCE.0 - 8.0,
+            &format!("evidence against the canary; at {bound:.0} it is rolled back"),
         );
-        for (value, class, label) in
-            [(0.001, "axis", "0.001"), (1.0, "axis", "1"), (self.run.abort_bound, "bound", "roll back")]
-        {
-            let y = evidence_y(value);
-            let _ = writeln!(svg, "<path class=\"{class}\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
-            let _ =
-                writeln!(svg, "<text class=\"small end\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>", LEFT - 6.0, y + 4.0);
+        for (value, class) in [(0.01, "axis"), (1.0, "axis"), (bound, "bound")] {
+            line(svg, class, evidence_y(value));
+            text(svg, "small end", LEFT - 6.0, evidence_y(value) + 4.0, &value.to_string());
         }
-        let step = [5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
-        let step = step.into_iter().find(|step| self.until / step <= 8.0).unwrap_or(1_800.0);
+        let steps = [5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+        let step = steps.into_iter().find(|step| self.until / step <= 8.0).unwrap_or(1_800.0);
         let mut at = 0.0;
         while at <= self.until {
-            let _ = writeln!(svg, "<text class=\"small middle\" x=\"{:.1}\" y=\"312\">{at:.0} s</text>", self.x(at));
+            text(svg, "small middle", self.x(at), HEIGHT - 18.0, &format!("{at:.0} s"));
             at += step;
         }
     }
@@ -128,31 +118,40 @@ impl<'a> Panel<'a> {
 
     fn decisions(&self, svg: &mut String) {
         let mut before = 0.0;
-        for (at, share, text) in &self.run.decisions {
-            let class = if *share < before {
-                "bad"
-            } else if *share >= 1.0 {
-                "good"
-            } else {
-                "move"
+        for (at, share, sentence) in &self.run.decisions {
+            let class = match share {
+                _ if *share < before => "bad",
+                share if *share >= 1.0 => "good",
+                _ => "move",
             };
-            let (x, y) = (self.x(*at), share_y(share.max(before)));
-            let text = escaped(text);
+            let (x, y) = (self.x(*at), share_y(*share));
             let _ = writeln!(
                 svg,
-                "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\"><title>{text}</title></circle>",
-                share_y(*share)
+                "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"><title>{}</title></circle>",
+                escaped(sentence)
             );
-            let label = format!("{:.0}%", share * 100.0);
-            let (anchor, x) = if x > RIGHT - 40.0 { (" end", x - 8.0) } else { ("", x + 6.0) };
-            let _ = writeln!(
+            // Above the line it starts, or to the left of it where the picture ends.
+            let (anchor, x) = if x > RIGHT - 75.0 { (" end", x - 8.0) } else { ("", x + 6.0) };
+            text(
                 svg,
-                "<text class=\"{class}{anchor}\" x=\"{x:.1}\" y=\"{:.1}\">{label} at {at:.0} s</text>",
-                (y - 7.0).max(SHARE.0 + 12.0)
+                &format!("{class}{anchor}"),
+                x,
+                y - 7.0 + if *share >= 1.0 { 18.0 } else { 0.0 },
+                &format!("{:.0}% at {at:.0} s", share * 100.0),
             );
             before = *share;
         }
     }
+}
+
+/// A text at a place.
+fn text(svg: &mut String, class: &str, x: f64, y: f64, words: &str) {
+    let _ = writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{words}</text>");
+}
+
+/// A line across the plots.
+fn line(svg: &mut String, class: &str, y: f64) {
+    let _ = writeln!(svg, "<path class=\"{class}\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
 }
 
 fn share_y(share: f64) -> f64 {
@@ -161,8 +160,8 @@ fn share_y(share: f64) -> f64 {
 
 /// On a scale of powers of ten, since evidence is multiplied from look to look.
 fn evidence_y(evidence: f64) -> f64 {
-    let exponent = evidence.max(1e-3).log10().clamp(-3.0, 3.0);
-    EVIDENCE.1 - (exponent + 3.0) / 6.0 * (EVIDENCE.1 - EVIDENCE.0)
+    let exponent = evidence.max(0.01).log10().clamp(-2.0, 3.0);
+    EVIDENCE.1 - (exponent + 2.0) / 5.0 * (EVIDENCE.1 - EVIDENCE.0)
 }
 
 fn escaped(text: &str) -> String {

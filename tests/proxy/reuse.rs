@@ -74,10 +74,13 @@ fn at_the_edge_of_idleness(proxy: &TestProxy, request: impl Fn(usize) -> String 
     };
     thread::scope(|scope| {
         let running: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(move || client(number))).collect();
-        running.into_iter().flat_map(|client| client.join().unwrap()).fold(BTreeMap::new(), |mut sum, (status, count)| {
-            *sum.entry(status).or_default() += count;
-            sum
-        })
+        running.into_iter().flat_map(|client| client.join().unwrap()).fold(
+            BTreeMap::new(),
+            |mut sum, (status, count)| {
+                *sum.entry(status).or_default() += count;
+                sum
+            },
+        )
     })
 }
 

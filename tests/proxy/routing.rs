@@ -4,9 +4,8 @@ use crate::harness::{Backend, TestProxy};
 
 fn three_services() -> (Vec<Backend>, String) {
     let backends: Vec<Backend> = ["any", "shop", "api"].map(Backend::saying).into();
-    let service = |name: &str, backend: &Backend| {
-        format!("{name}: {{versions: {{v1: {{endpoints: ['{}']}}}}}}", backend.address)
-    };
+    let service =
+        |name: &str, backend: &Backend| format!("{name}: {{versions: {{v1: {{endpoints: ['{}']}}}}}}", backend.address);
     let services: Vec<String> =
         ["any", "shop", "api"].iter().zip(&backends).map(|(name, backend)| service(name, backend)).collect();
     let config = format!(
@@ -61,7 +60,9 @@ fn a_changed_route_holds_for_the_next_request_of_a_connection() {
     let proxy = TestProxy::start(&config);
     let mut client = proxy.client();
     assert_eq!(client.get("/").text(), "shop");
-    proxy.configure(&config.replace("{host: shop.example, service: shop}", "{host: shop.example, service: api}")).unwrap();
+    proxy
+        .configure(&config.replace("{host: shop.example, service: shop}", "{host: shop.example, service: api}"))
+        .unwrap();
     assert_eq!(client.get("/").text(), "api");
     proxy.configure(&config.replace("shop.example, ", "else.example, ")).unwrap();
     assert_eq!(client.get("/").status, 404);

@@ -19,11 +19,11 @@ fn files_are_short() {
     let mut faults = Vec::new();
     let mut lengths = Vec::new();
     for source in &sources {
-        let lines = if source.is_test() { &source.text } else { source.shipped() }.lines().count();
+        let lines = if source.is_test { &source.text } else { source.shipped() }.lines().count();
         if lines > LINES_MAX {
             faults.push(format!("{}: {lines} lines, at most {LINES_MAX}", source.path));
         }
-        if !source.is_test() {
+        if !source.is_test {
             lengths.push(lines);
         }
     }

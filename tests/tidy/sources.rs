@@ -20,18 +20,14 @@ pub(crate) struct Source {
     pub(crate) path: String,
     /// The whole of it.
     pub(crate) text: String,
+    /// Whether it is a test, a benchmark or an example as a whole.
+    pub(crate) is_test: bool,
 }
 
 impl Source {
-    /// Whether it is a test, a benchmark or an example as a whole.
-    pub(crate) fn is_test(&self) -> bool {
-        let mut parts = self.path.split('/');
-        parts.any(|part| matches!(part, "tests" | "benches" | "examples" | "tests.rs"))
-    }
-
     /// The part that ships: all that stands before the unit tests; nothing of a test file.
     pub(crate) fn shipped(&self) -> &str {
-        if self.is_test() {
+        if self.is_test {
             return "";
         }
         self.text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default()
@@ -51,8 +47,28 @@ impl Source {
 /// Every Rust file of the workspace.
 pub(crate) fn sources() -> Vec<Source> {
     let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
-    let read = |path: PathBuf| Source { path: in_repository(&path), text: fs::read_to_string(&path).unwrap() };
-    files(root()).into_iter().filter(|path| is_rust(path)).map(read).collect()
+    let paths = files(root()).into_iter().filter(|path| is_rust(path));
+    let mut sources: Vec<Source> = paths
+        .map(|path| {
+            let in_repository = in_repository(&path);
+            let is_test = in_repository.split('/').any(|part| ["tests", "benches", "examples"].contains(&part));
+            Source { path: in_repository, text: fs::read_to_string(&path).unwrap(), is_test }
+        })
+        .collect();
+    let tests: Vec<String> = sources.iter().flat_map(test_modules).collect();
+    for source in &mut sources {
+        source.is_test |= tests.contains(&source.path);
+    }
+    sources
+}
+
+/// The files of the modules that a file has for its tests alone.
+fn test_modules(source: &Source) -> Vec<String> {
+    let own = source.path.trim_end_matches(".rs");
+    // The root of a crate has its modules beside it, every other file in the folder of its name.
+    let folder = own.strip_suffix("/lib").or_else(|| own.strip_suffix("/main")).unwrap_or(own);
+    let declared = source.text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.lines().next());
+    declared.filter_map(|line| Some(format!("{folder}/{}.rs", line.strip_suffix(';')?))).collect()
 }
 
 /// Every file below a folder, but nothing that was built and nothing of git's.
@@ -145,5 +161,19 @@ fn comments_and_literals_are_no_code() {
         ("var\"x\"", "var"),
     ] {
         assert_eq!(code(text), rest, "{text}");
+    }
+}
+
+#[test]
+fn modules_for_tests_are_no_part_of_what_ships() {
+    let sources = sources();
+    for (path, is_test) in [
+        ("controller/src/store.rs", false),
+        ("controller/src/store/tests.rs", true),
+        ("controller/tests/shell.rs", true),
+        ("src/main.rs", false),
+    ] {
+        let source = sources.iter().find(|source| source.path == path);
+        assert_eq!(source.map(|source| source.is_test), Some(is_test), "{path}");
     }
 }
