@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tidegate_config::RolloutId;
 
+use crate::access_log::Line;
 use crate::clock;
 use crate::cookie::{self, Facts};
 use crate::firsts::Firsts;
@@ -19,6 +20,7 @@ use crate::worker::Worker;
 pub(crate) struct Assigned<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) snapshot: &'a Snapshot,
+    pub(crate) line: &'a Line<'a>,
     pub(crate) service: &'a Service,
     pub(crate) arm: usize,
     /// `None` where the service does not tell visitors apart.
