@@ -15,7 +15,6 @@ use tidegate_controller::control::{Control, ControlError};
 use tidegate_controller::reconcile::{Asks, Controller, Handle, ReconcileError, asks};
 use tidegate_controller::watch::{Seen, WatchError, Watcher};
 use tidegate_proxy::{Following, Lookups, Metrics, Proxy, StartError, admin, follow};
-
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
@@ -85,30 +84,31 @@ impl Instance {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = config.workers.map_or(cores, std::num::NonZero::get);
         let address = config.admin.address;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(InstanceError::Thread)?;
         let mut controller = Controller::open(state_dir, config, Clock::System)?;
-        let publications = controller.publications();
-        let first = Arc::clone(&publications.borrow());
-        let mut lookups = Lookups::from_system();
-        let resolved = runtime.block_on(lookups.first(&first.config));
-        let proxy = Arc::new(Proxy::start(&first, &resolved, workers)?);
         let failed = |source| InstanceError::Admin { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let admin = listener.local_addr().map_err(failed)?;
         controller.scrape_from(vec![admin]);
-        let file = match file {
-            Some(file) => {
-                let watcher = Watcher::start(&file)?;
-                controller.follows(file);
-                Some(watcher)
-            }
-            None => None,
-        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(InstanceError::Thread)?;
         let guard = runtime.enter();
         let control = Control::bind(state_dir)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
         drop(guard);
+        // Clients come from here on, so whatever is in the way of this instance has shown itself above.
+        let publications = controller.publications();
+        let first = Arc::clone(&publications.borrow());
+        let mut lookups = Lookups::from_system();
+        let resolved = runtime.block_on(lookups.first(&first.config));
+        let proxy = Arc::new(Proxy::start(&first, &resolved, workers)?);
+        let file = match file {
+            Some(file) => {
+                let watched = watched(&file, &proxy)?;
+                controller.follows(file);
+                Some(watched)
+            }
+            None => None,
+        };
         let (handle, asks) = asks();
         let (stop, stopped) = oneshot::channel();
         let ready = Arc::new(AtomicBool::new(true));
@@ -185,6 +185,16 @@ impl Parts {
         };
         controller.run(asks, changes, shutdown).await
     }
+}
+
+/// Follows a file, whose addresses must be free or ours.
+fn watched(file: &Path, proxy: &Arc<Proxy>) -> Result<(Watcher, watch::Receiver<Seen>), WatchError> {
+    let proxy = Arc::clone(proxy);
+    let check = move |config: &Config| proxy.can_open(config).map_err(|error| format!("listeners: {error}"));
+    let (watcher, mut changes) = Watcher::checking(file, check)?;
+    // It may have changed since it was read for the start.
+    changes.mark_changed();
+    Ok((watcher, changes))
 }
 
 /// Says on standard error what keeps the newest publication from coming into force, and when nothing does any more.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use tidegate_config::Publication;
+use tidegate_config::{Config, Publication};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -51,9 +51,11 @@ pub struct Proxy {
     access_log: AccessLog,
     commands: Vec<mpsc::UnboundedSender<Command>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// By the address that was asked for: the address bound, and the word to stop.
-    listeners: Mutex<BTreeMap<SocketAddr, (SocketAddr, watch::Sender<bool>)>>,
+    listeners: Mutex<Listeners>,
 }
+
+/// By the address that was asked for: the address bound, and the word to stop.
+type Listeners = BTreeMap<SocketAddr, (SocketAddr, watch::Sender<bool>)>;
 
 impl Proxy {
     /// Starts `workers` threads with a first publication in force, listening on its addresses. The access log, where the
@@ -98,6 +100,13 @@ impl Proxy {
         Ok(())
     }
 
+    /// Whether every address of a configuration can be opened, or is open. It may still be taken by somebody else before
+    /// [`apply`](Self::apply).
+    pub fn can_open(&self, config: &Config) -> Result<(), StartError> {
+        let listeners = lock(&self.listeners);
+        config.listeners.iter().try_for_each(|listener| Self::probe(&listeners, listener.address))
+    }
+
     /// What the workers read and count.
     pub fn state(&self) -> &Arc<State> {
         &self.state
@@ -123,6 +132,7 @@ impl Proxy {
         let wanted: Vec<SocketAddr> = publication.config.listeners.iter().map(|listener| listener.address).collect();
         let mut opened = Vec::new();
         for address in wanted.iter().filter(|address| !listeners.contains_key(address)) {
+            Self::probe(&listeners, *address)?;
             let failed = |source| StartError::Listen { address: *address, source };
             let first = listen::bind(*address).map_err(failed)?;
             let bound = first.local_addr().map_err(failed)?;
@@ -142,6 +152,18 @@ impl Proxy {
         }
         listeners.retain(|address, (_, stop)| wanted.contains(address) || stop.send(true).is_err());
         Ok(())
+    }
+
+    /// Finds out whether somebody else listens on an address. Opening it does not tell: every socket that shares its port
+    /// like ours do would be let in, and be given a part of its clients.
+    fn probe(listeners: &Listeners, address: SocketAddr) -> Result<(), StartError> {
+        // Next to one of our own, a wildcard address for example, this cannot be told apart from somebody else's.
+        let ours =
+            |(known, (bound, _)): (&SocketAddr, &(SocketAddr, _))| *known == address || bound.port() == address.port();
+        if listeners.iter().any(ours) {
+            return Ok(());
+        }
+        listen::probe(address).map_err(|source| StartError::Listen { address, source })
     }
 
     /// Takes no more clients, lets requests end within `timeouts.drain`, and returns when all workers have stopped.
