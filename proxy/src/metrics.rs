@@ -159,8 +159,8 @@ fn each_cell(services: &[&Service], mut each: impl FnMut(Labels<'_>, &Requests, 
         for (version, shards) in &service.outside {
             each(labels(service, version.as_str(), "none"), &shards.sum(), false)?;
         }
-        for (version, sum) in &service.retired {
-            each(labels(service, version.as_str(), "retired"), sum, false)?;
+        for (version, sum) in service.retired() {
+            each(labels(service, version.as_str(), "retired"), &sum, false)?;
         }
     }
     Ok(())

@@ -90,8 +90,8 @@ pub struct Service {
     pub epochs: VecDeque<Epoch>,
     /// Requests of versions that a tester chose: outside every epoch.
     pub outside: BTreeMap<Name, Arc<Shards>>,
-    /// What was counted in epochs that are gone, by version.
-    pub retired: BTreeMap<Name, Requests>,
+    /// What was counted in epochs that are over for good, by version.
+    folded: BTreeMap<Name, Requests>,
     /// Epochs beyond the limit whose last requests are still running.
     retiring: Vec<Cell>,
 }
@@ -99,8 +99,17 @@ pub struct Service {
 impl Service {
     /// A service without counters.
     pub fn new(name: Name) -> Self {
-        let (epochs, outside, retired) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
-        Self { name, epochs, outside, retired, retiring: Vec::new() }
+        let (epochs, outside, folded) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
+        Self { name, epochs, outside, folded, retiring: Vec::new() }
+    }
+
+    /// What was counted in epochs beyond the limit, by version, the last requests of which may be running.
+    pub fn retired(&self) -> BTreeMap<Name, Requests> {
+        let mut sums = self.folded.clone();
+        for cell in &self.retiring {
+            *sums.entry(cell.version.clone()).or_default() += &cell.requests();
+        }
+        sums
     }
 
     /// The shards of each version in an epoch: known ones, or new ones at zero.
@@ -133,7 +142,7 @@ impl Service {
         for mut cell in std::mem::take(&mut self.retiring) {
             cell.freeze();
             match cell.counters {
-                Counters::Frozen(sum) => *self.retired.entry(cell.version).or_default() += &sum,
+                Counters::Frozen(sum) => *self.folded.entry(cell.version).or_default() += &sum,
                 Counters::Live(_) => self.retiring.push(cell),
             }
         }
@@ -225,10 +234,13 @@ mod tests {
         }
         assert_eq!(service.epochs.len(), limits::EPOCHS_MAX);
         held.unwrap()[0].count(0, Duration::from_millis(3), None);
+        let total = |service: &Service| {
+            let cells = service.epochs.iter().flat_map(|epoch| &epoch.cells);
+            cells.map(|cell| cell.requests().count).sum::<u64>() + service.retired()[&names()[0]].count
+        };
+        assert_eq!((total(&service), service.retiring.len()), (10_001, 2), "it counts while it runs");
         service.tidy();
-        assert!(service.retiring.is_empty());
-        let live: u64 = service.epochs.iter().flat_map(|epoch| &epoch.cells).map(|cell| cell.requests().count).sum();
-        assert_eq!(live + service.retired[&names()[0]].count, 10_001);
+        assert_eq!((total(&service), service.retiring.len()), (10_001, 0), "and when it is folded");
     }
 
     #[test]
