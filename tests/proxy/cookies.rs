@@ -100,15 +100,16 @@ fn a_forged_cookie_is_none() {
     let (_backend, proxy) = with_fields("");
     let real = proxy.get("/").cookie("tidegate").unwrap().to_owned();
     let value = real.strip_prefix("tidegate=").unwrap();
-    let other = if value.starts_with('A') { 'B' } else { 'A' };
+    let other = |than: u8| if than == b'A' { 'E' } else { 'A' };
+    let (first, last) = (value.as_bytes()[0], value.as_bytes()[value.len() - 1]);
     let rows = [
         String::new(),
         "x".into(),
         "A".repeat(27),
         "=".repeat(27),
         "A".repeat(10_000),
-        format!("{other}{}", &value[1..]),
-        format!("{}{other}", &value[..value.len() - 1]),
+        format!("{}{}", other(first), &value[1..]),
+        format!("{}{}", &value[..value.len() - 1], other(last)),
         value[..26].into(),
         format!("{value}A"),
         format!("\"{value}\""),
@@ -117,7 +118,6 @@ fn a_forged_cookie_is_none() {
     for forged in &rows {
         let answer = proxy.client().get_with("/", &format!("cookie: tidegate={forged}\r\n"));
         let new = answer.cookie("tidegate");
-        // The last character of a cookie holds bits that mean nothing; only what means the same may be taken.
         assert!(answer.status == 200 && new.is_some_and(|new| new != real), "{forged:?} was believed");
     }
     assert_eq!(rows.len(), 11);

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{After, Backend, Client, TestProxy, backlogged, now, one, reply, spread, until};
 
-/// Fails unless about `millis` have passed since `start`.
+/// Fails unless about `millis` have passed since `start`. Too late by little may be the fault of a busy machine, too early
+/// never is.
 #[track_caller]
 fn took(start: Instant, millis: u64) {
     let (elapsed, expected) = (start.elapsed(), Duration::from_millis(millis));
-    let grain = Duration::from_millis(150);
-    assert!(elapsed + grain > expected && elapsed < expected + grain, "{elapsed:?} instead of {expected:?}");
+    let (early, late) = (Duration::from_millis(50), Duration::from_millis(400));
+    assert!(elapsed + early > expected && elapsed < expected + late, "{elapsed:?} instead of {expected:?}");
 }
 
 fn hanging() -> Backend {
@@ -107,20 +108,34 @@ fn an_endpoint_that_does_not_answer_is_answered_504() {
 }
 
 #[test]
+fn a_timeout_is_right_within_150_ms() {
+    let backend = hanging();
+    let proxy = TestProxy::start(&one(&backend, "timeouts: {request: 300ms}"));
+    // The best of a few: what another program on this machine takes is not the proxy's.
+    let late = (0..5).map(|_| {
+        let start = now();
+        assert_eq!(proxy.get("/").status, 504);
+        took(start, 300);
+        start.elapsed()
+    });
+    assert!(late.min().unwrap() < Duration::from_millis(450));
+}
+
+#[test]
 fn a_second_attempt_has_no_time_of_its_own() {
     let backend = Backend::start(|exchange| {
         if exchange.connection == 0 {
-            let end = now() + Duration::from_millis(300);
+            let end = now() + Duration::from_millis(500);
             until("it is late", || now() > end);
             return After::Close;
         }
         exchange.hang()
     });
-    let proxy = TestProxy::start(&one(&backend, "timeouts: {request: 500ms}"));
+    let proxy = TestProxy::start(&one(&backend, "timeouts: {request: 600ms}"));
     let start = now();
     let answer = proxy.get("/");
     assert_eq!((answer.status, backend.requests()), (504, 2));
-    took(start, 500);
+    took(start, 600);
 }
 
 #[test]
@@ -205,17 +220,17 @@ fn a_client_that_stops_reading_is_cut() {
 #[test]
 fn a_slow_response_is_not_cut_while_it_moves() {
     let backend = Backend::start(|exchange| {
-        exchange.send("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n");
+        exchange.send("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n");
         let start = now();
-        for part in 0..500 {
-            until("it is time for the next byte", || start.elapsed() > Duration::from_millis(part));
+        for part in 0..20 {
+            until("it is time for the next byte", || start.elapsed() > Duration::from_millis(part * 50));
             exchange.send("x");
         }
         After::Keep
     });
-    let proxy = TestProxy::start(&one(&backend, "timeouts: {bodyIdle: 200ms, request: 100ms, clientIdle: 200ms}"));
+    let proxy = TestProxy::start(&one(&backend, "timeouts: {bodyIdle: 500ms, request: 500ms, clientIdle: 500ms}"));
     let answer = proxy.get("/");
-    assert!(answer.complete && answer.body.len() == 500);
+    assert!(answer.complete && answer.body.len() == 20);
 }
 
 #[test]
