@@ -29,8 +29,6 @@ pub(crate) struct Seen {
     pub(crate) head: Vec<u8>,
     /// The decoded body; `None` where it was not read or did not end properly.
     pub(crate) body: Option<Vec<u8>>,
-    /// The number of its connection, from 0.
-    pub(crate) connection: usize,
 }
 
 impl Seen {
@@ -219,7 +217,7 @@ impl Exchange<'_> {
         let head = self.pending.drain(..end).collect();
         let mut seen = self.shared.seen.lock().unwrap();
         self.index = seen.len();
-        seen.push(Seen { head, body: None, connection: self.connection });
+        seen.push(Seen { head, body: None });
         true
     }
 

@@ -9,8 +9,8 @@ mod http2;
 mod proxy;
 mod samples;
 
-pub(crate) use backend::{After, Backend, Exchange, Seen, answers, backlogged, reply, unserved};
-pub(crate) use client::{Answer, Client};
+pub(crate) use backend::{After, Backend, Exchange, answers, backlogged, reply, unserved};
+pub(crate) use client::{Client, fields};
 pub(crate) use clock::{now, until};
 pub(crate) use gate::Gate;
 pub(crate) use http2::{Http2, request};

@@ -159,7 +159,7 @@ impl TestProxy {
         let mut versions = Vec::new();
         for visitors in visitors.chunks(64) {
             let one = |id| format!("GET {path} HTTP/1.1\r\nhost: shop.example\r\nx-user: visitor-{id}\r\n\r\n");
-            client.send(visitors.iter().map(one).collect::<String>());
+            client.send(visitors.iter().map(one).collect::<Vec<_>>().concat());
             versions.extend(visitors.iter().map(|_| client.answer().text().to_owned()));
         }
         versions

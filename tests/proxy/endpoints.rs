@@ -51,7 +51,11 @@ fn client_errors_and_single_failures_eject_nobody() {
     let count = std::sync::atomic::AtomicUsize::new(0);
     let moody = Backend::start(move |exchange| {
         let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        exchange.send(if number % 4 == 0 { reply("404 Not Found", "", "") } else { reply("500 Oops", "", "") });
+        exchange.send(if number.is_multiple_of(4) {
+            reply("404 Not Found", "", "")
+        } else {
+            reply("500 Oops", "", "")
+        });
         After::Keep
     });
     let backend = Backend::saying("ok");

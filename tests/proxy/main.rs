@@ -1,5 +1,7 @@
 //! The data plane from outside: real clients, real versions, a real proxy, all on loopback.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 #[path = "../harness/harness.rs"]
 mod harness;
 

@@ -25,7 +25,9 @@ fn under_load(proxy: &TestProxy, change: impl FnOnce(&AtomicU64)) -> u64 {
         let clients: Vec<_> = (0..3).map(|number| scope.spawn(move || client(number))).collect();
         change(&answered);
         stop.store(true, Ordering::Relaxed);
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        for client in clients {
+            client.join().unwrap();
+        }
     });
     answered.into_inner()
 }

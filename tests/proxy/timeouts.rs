@@ -191,7 +191,7 @@ fn a_response_that_stands_still_is_cut() {
 fn a_client_that_stops_reading_is_cut() {
     let backend = Backend::start(|exchange| {
         exchange.send("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n");
-        while exchange.send([b'x'; 64 * 1024]) {}
+        while exchange.send([b'x'; 16 * 1024]) {}
         After::Close
     });
     let proxy = TestProxy::start(&one(&backend, "timeouts: {bodyIdle: 300ms}"));
