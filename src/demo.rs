@@ -100,7 +100,7 @@ pub fn run(options: &DemoOptions) -> Result<Exit, DemoError> {
     drop((shop, state));
     let Played { moment, ending } = played?;
     stopped?;
-    let words = verdict::verdict(&moment, ending, options.visitors);
+    let words = verdict::verdict(&moment, ending, options.visitors, Display::width());
     output::print(&format!("\n{}\n", words.join("\n"))).map_err(DemoError::Output)?;
     Ok(verdict::exit(&moment))
 }
