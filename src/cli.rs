@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tidegate::demo::{self, DemoOptions};
 use tidegate::operate::{self, Target, Verb};
 use tidegate::output::Format;
 use tidegate::{CommandError, Exit, check, run};
@@ -19,6 +20,7 @@ pub(crate) struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  tidegate demo                          watch a rollout from end to end, on this machine alone
   tidegate run -c tidegate.yaml          proxy and controller, until SIGTERM
   tidegate status --watch                the rollouts of the running instance
   tidegate abort shop                    all visitors back to the stable version
@@ -43,6 +45,8 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(DemoOptions),
     /// Say what is wrong with a configuration file
     #[command(
         after_help = "Examples:\n  tidegate check -c tidegate.yaml\n  tidegate check -c tidegate.yaml -o yaml    with every default filled in"
@@ -128,6 +132,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<Exit, CommandError> {
         match self.command {
             Command::Run { config, target } => run::run(&config, &target.state_dir),
+            Command::Demo(options) => Ok(demo::run(&options)?),
             Command::Check { config, output } => check::check(&config, output),
             Command::Status { service, watch, shown } => {
                 operate::status(&shown.target, service.as_ref(), watch, shown.output)

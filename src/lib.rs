@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`instance`] | one running instance: proxy workers, controller, the operator's socket, metrics |
 //! | [`run`] | `tidegate run`: an instance for a file, until a signal |
+//! | [`demo`] | `tidegate demo`: a rollout to watch, on one machine |
 //! | [`check`] | `tidegate check`: what is wrong with a file |
 //! | [`operate`] | `status`, `explain`, `promote`, `abort`, `pause`, `resume` of a running instance |
 //! | [`output`] | text, JSON or YAML; colour only on a terminal |
 
 pub mod check;
+pub mod demo;
 mod exit;
 pub mod instance;
 pub mod operate;

@@ -25,6 +25,12 @@ pub const HEADERS_MAX: usize = 100;
 pub const URI_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a response head. More is answered 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that one HTTP/1.1 connection buffers at most in each direction: a slow reader slows its sender down, it does not
+/// fill our memory.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Reads from an endpoint until the head of its response is complete: interim responses (1xx) before it have no other end.
+/// The longest head fits in packets of 256 bytes. More is answered 502.
+pub const RESPONSE_HEAD_READS_MAX: u32 = 256;
 /// Concurrent HTTP/2 streams of one connection.
 pub const H2_STREAMS_MAX: u32 = 100;
 /// HTTP/2 receive window of a stream, in bytes: one stream's share of memory while its reader is slow.

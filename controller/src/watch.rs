@@ -239,7 +239,7 @@ mod tests {
         let writer = file.clone();
         let replaced = tokio::task::spawn_blocking(move || (1..=10_000).for_each(|i| replace(&writer, &text(i))));
         replaced.await.unwrap();
-        let last = Instant::now();
+        let last = tokio::time::Instant::now();
         let count = wait_for(&mut seen, 10_000).await;
         println!("10000 replacements, {count} read, the last {:?} after it was written", last.elapsed());
         assert!((2..=10_000).contains(&count), "{count}");

@@ -93,7 +93,13 @@ impl Stream {
             match taken {
                 Poll::Ready(frame) => {
                     self.waiting = false;
-                    if frame.is_none() || self.incoming.is_end_stream() {
+                    // Nothing follows trailers, and a client that gets none does not ask again.
+                    let is_last = match &frame {
+                        Some(Ok(frame)) => frame.is_trailers() || self.incoming.is_end_stream(),
+                        Some(Err(_)) => false,
+                        None => true,
+                    };
+                    if is_last {
                         self.finish();
                     }
                     return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Endpoint)));

@@ -1,5 +1,6 @@
 //! Sends a request to an endpoint of its version and waits for the head of the response.
 
+use std::error::Error as _;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,7 +63,6 @@ pub(crate) async fn forward(
                 return Err(error);
             }
         };
-        patience.start();
         let failure = match link.exchange(request, patience.deadline, || patience.is_over()).await {
             Ok(response) => return Ok(Answer { response, link, lease }),
             Err(failure) => failure,
@@ -120,7 +120,7 @@ async fn open(pool: &Rc<Pool>, patience: &Patience<'_>, fresh: bool) -> Result<B
     if !fresh && let Some(link) = pool.take() {
         return Ok(link);
     }
-    let connecting = tokio::time::timeout(patience.connect, Link::connect(pool.endpoint.address));
+    let connecting = tokio::time::timeout(patience.connect.min(patience.request), Link::connect(pool.endpoint.address));
     connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)
 }
 
@@ -131,19 +131,26 @@ pub(crate) fn note_failure(arm: &Arm, endpoint: &Endpoint) {
 }
 
 impl Patience<'_> {
-    /// Sets the deadline for one attempt.
-    fn start(&self) {
-        let uploading = self.progress.as_ref().is_some_and(|progress| !progress.ended.get());
-        self.deadline.set(if uploading { self.body_idle } else { self.request });
+    /// Sets the deadline, once for all attempts.
+    pub(crate) fn start(&self) {
+        let uploading = self.progress.is_some();
+        self.deadline.set(if uploading { self.request.min(self.body_idle) } else { self.request });
     }
 
     /// Whether the wait is over now that the deadline has passed; sets it anew where the request body has moved on.
     fn is_over(&self) -> bool {
         let Some(progress) = &self.progress else { return true };
-        let patience = if progress.ended.get() { self.request } else { self.body_idle };
-        let until = progress.last.get().saturating_add(Timer::ticks(patience));
-        self.deadline.set_at(until);
-        until <= self.deadline.timer().now()
+        let now = self.deadline.timer().now();
+        let after = |wait| progress.last.get().saturating_add(Timer::ticks(wait));
+        let (until, look) = if progress.ended.get() {
+            (after(self.request), after(self.request))
+        } else {
+            // The upload may end at any time, and from then on the other wait counts.
+            let until = after(self.body_idle);
+            (until, until.min(now + Timer::ticks(self.request)))
+        };
+        self.deadline.set_at(look);
+        until <= now
     }
 
     /// Which wait it was that took too long.
@@ -157,8 +164,14 @@ impl Patience<'_> {
         match self.progress.as_ref().and_then(|progress| progress.fault.get()) {
             Some(Fault::TooLarge) => Error::BodyTooLarge,
             Some(Fault::ClientGone) => Error::ClientGone,
-            None if error.is_parse() => Error::BadResponse,
+            None if error.is_parse() || is_endless(&error) => Error::BadResponse,
             None => Error::Reset(error),
         }
     }
+}
+
+/// Whether our own limit on what comes before a response ended the exchange.
+fn is_endless(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }

@@ -24,6 +24,7 @@ struct Found {
     transfer_encodings: usize,
     connection: bool,
     upgrade: bool,
+    /// Fields by which a proxy in front of us would tell of the client.
     forwarded: bool,
     underscore: bool,
     /// Fields that end at this hop, beside `Connection`.
@@ -55,7 +56,9 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<(), Error> {
         remove_underscores(fields);
     }
     if found.forwarded {
-        fields.remove(header::FORWARDED);
+        for name in ["forwarded", "x-forwarded-port", "x-real-ip"] {
+            fields.remove(name);
+        }
     }
     Ok(())
 }
@@ -81,6 +84,7 @@ fn survey(fields: &HeaderMap) -> Found {
             _ => {
                 let name = name.as_str();
                 found.hop_by_hop |= matches!(name, "keep-alive" | "proxy-connection" | "http2-settings");
+                found.forwarded |= matches!(name, "x-forwarded-port" | "x-real-ip");
                 found.underscore |= memchr::memchr(b'_', name.as_bytes()).is_some();
             }
         }
@@ -108,12 +112,28 @@ fn check_host<B>(request: &mut Request<B>, hosts: usize) -> Result<(), Error> {
         request.headers_mut().insert(header::HOST, value);
     }
     let host = request.headers().get(header::HOST).ok_or(Error::Malformed("no Host"))?;
-    // RFC 3986 §3.2: host and port, without user information.
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
-    if host.is_empty() || host.as_bytes().starts_with(b":") || !host.as_bytes().iter().all(allowed) {
-        return Err(Error::Malformed("an invalid host"));
-    }
-    Ok(())
+    if is_host(host.as_bytes()) { Ok(()) } else { Err(Error::Malformed("an invalid host")) }
+}
+
+/// Whether a value is a host and perhaps a port, without user information (RFC 3986 §3.2).
+fn is_host(value: &[u8]) -> bool {
+    let in_name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
+    let in_address = |b: &u8| b.is_ascii_hexdigit() || b":.".contains(b);
+    let (is_name, rest) = if let Some(literal) = value.strip_prefix(b"[") {
+        let end = literal.iter().position(|b| !in_address(b)).unwrap_or(literal.len());
+        (end > 0 && literal.get(end) == Some(&b']'), literal.get(end + 1..).unwrap_or_default())
+    } else {
+        let end = value.iter().position(|b| !in_name(b)).unwrap_or(value.len());
+        (end > 0, &value[end..])
+    };
+    let is_port = |port: &[u8]| {
+        let number = port.iter().try_fold(0u16, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        });
+        number.is_some()
+    };
+    is_name && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
 }
 
 /// The host of an accepted request, without its port.
@@ -208,9 +228,14 @@ pub fn forwarded<B>(request: &mut Request<B>, client: &HeaderValue, id: HeaderVa
 }
 
 /// Takes what concerns only the endpoint's hop out of a response.
-pub fn returned(fields: &mut HeaderMap) {
+pub fn returned(fields: &mut HeaderMap) -> Result<(), Error> {
     let found = survey(fields);
+    if found.transfer_encodings > 0 {
+        // Only the chunks have been taken off: under another coding the body would be something else than its fields say.
+        check_transfer_encoding(fields, found.transfer_encodings).map_err(|_| Error::BadResponse)?;
+    }
     remove_hop_by_hop(fields, &found);
+    Ok(())
 }
 
 /// Whether a cache shared by several clients may keep a response (RFC 9111 §3): such a response must not carry a cookie

@@ -54,6 +54,8 @@ impl Link {
         let mut builder = http1::Builder::new();
         // Most requests are a head alone: one buffer, which a plain write sends for less than a vectored one.
         builder.max_buf_size(limits::RESPONSE_HEAD_BYTES_MAX).writev(false);
+        // A buffer may be filled beyond its size by one read, so the limit has to be told as well.
+        builder.max_header_size(limits::RESPONSE_HEAD_BYTES_MAX);
         let head = Rc::default();
         let io = RecordingIo::new(stream, Rc::clone(&head));
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
@@ -71,13 +73,14 @@ impl Link {
     ) -> Result<Response<Incoming>, Failure> {
         let Some(taken) = request.take() else { return Err(Failure::NotSent) };
         self.head.borrow_mut().begin();
-        let Self { sender, connection, waker, .. } = self;
+        let Self { sender, connection, waker, head, .. } = self;
         let mut response = pin!(sender.try_send_request(taken));
         poll_fn(|cx| {
             // Dropped when it has ended, it gives back a request that it has not begun to send.
             poll_connection(connection, waker, cx);
             // Only the connection polled above can complete this, so nobody needs to be woken for it.
             if let Poll::Ready(result) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                head.borrow_mut().answered();
                 return Poll::Ready(result.map_err(|mut error| {
                     *request = error.take_message();
                     if request.is_some() { Failure::NotSent } else { Failure::Broken(error.into_error()) }

@@ -44,9 +44,8 @@ impl Pool {
 
     /// Closes connections that were idle for too long; true if nothing is left here.
     pub(crate) fn sweep(&self, now: Tick, idle: Duration) -> bool {
-        let oldest = now.saturating_sub(Timer::ticks(idle));
         let mut links = self.idle.borrow_mut();
-        links.retain(|link| link.idle_since > oldest);
+        links.retain(|link| link.idle_since.saturating_add(Timer::ticks(idle)) > now);
         links.is_empty() && self.in_flight.get() == 0
     }
 }

@@ -1,4 +1,5 @@
-//! Keeps the head of the request that a connection is sending, so that it can be sent once more over another one.
+//! Keeps the head of the request that a connection is sending, so that it can be sent once more over another one, and
+//! bounds what may come before the response.
 //!
 //! The bytes are noted as they are written, which costs a small copy; a copy of the fields would cost twenty times as much
 //! for every request, and nearly none of them is ever needed.
@@ -22,6 +23,8 @@ use crate::upload::RequestBody;
 pub(crate) struct Head {
     bytes: Vec<u8>,
     recording: bool,
+    /// Reads that are left until the head of the response must be complete.
+    reads_left: u32,
 }
 
 impl Head {
@@ -29,6 +32,17 @@ impl Head {
     pub(crate) fn begin(&mut self) {
         self.bytes.clear();
         self.recording = true;
+        self.reads_left = limits::RESPONSE_HEAD_READS_MAX;
+    }
+
+    /// The head of the response is complete: its body may be as long as it likes.
+    pub(crate) fn answered(&mut self) {
+        self.reads_left = u32::MAX;
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        self.reads_left = self.reads_left.checked_sub(1).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(())
     }
 
     fn note(&mut self, written: &[u8]) {
@@ -66,7 +80,7 @@ impl Head {
     }
 }
 
-/// A socket whose writes are noted.
+/// A socket whose writes are noted and whose reads are counted.
 pub(crate) struct RecordingIo {
     stream: TokioIo<TcpStream>,
     head: Rc<RefCell<Head>>,
@@ -80,7 +94,8 @@ impl RecordingIo {
 
 impl Read for RecordingIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        Poll::Ready(self.head.borrow_mut().read())
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// Its number.
     pub generation: u64,
     /// Which service takes a request.
-    pub routes: RouteTable,
+    pub routes: Arc<RouteTable>,
     /// The services, in the order of the routes' indices.
     pub services: Vec<Service>,
     /// Signs visitors' cookies.

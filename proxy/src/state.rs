@@ -32,6 +32,15 @@ pub struct State {
 struct Carried {
     endpoints: HashMap<(Name, Name, SocketAddr), Arc<Endpoint>>,
     next_endpoint: u64,
+    routes: Option<Routes>,
+}
+
+/// A route table and what it was built from: a change of shares alone builds none.
+#[derive(Debug)]
+struct Routes {
+    config: Arc<Config>,
+    services: Vec<Name>,
+    table: Arc<RouteTable>,
 }
 
 impl State {
@@ -116,10 +125,10 @@ fn build(
         });
     }
     registry.retain(|name| publication.splits.contains_key(name));
-    let routes = RouteTable::new(config, |name| services.iter().position(|service| service.name == *name));
+    let names = services.iter().map(|service| service.name.clone()).collect();
     Snapshot {
         generation: publication.generation,
-        routes,
+        routes: carried.routes_of(config, names),
         services,
         cookie_key: publication.cookie_key,
         timeouts: timeouts(config),
@@ -170,6 +179,19 @@ fn addresses_of(addresses: &[Address], resolved: &Resolved) -> Vec<SocketAddr> {
 }
 
 impl Carried {
+    /// The routes of a configuration to the services in this order.
+    fn routes_of(&mut self, config: &Arc<Config>, services: Vec<Name>) -> Arc<RouteTable> {
+        let known = self.routes.take().filter(|it| Arc::ptr_eq(&it.config, config) && it.services == services);
+        let routes = known.unwrap_or_else(|| {
+            let index: HashMap<&Name, usize> = services.iter().enumerate().map(|(index, name)| (name, index)).collect();
+            let table = Arc::new(RouteTable::new(config, |name| index.get(name).copied()));
+            Routes { config: Arc::clone(config), services, table }
+        });
+        let table = Arc::clone(&routes.table);
+        self.routes = Some(routes);
+        table
+    }
+
     /// The endpoints of a version: those known already keep their health and, by their id, their connections.
     fn endpoints_of(
         &mut self,

@@ -6,7 +6,7 @@ use tidegate_controller::engine::{ArmReport, Phase, Report, SignalReport};
 use tidegate_controller::view::{Explanation, Overview, ServiceView};
 
 /// Characters of a share's bar.
-const BAR: usize = 30;
+const BAR: u16 = 30;
 
 /// The whole instance.
 pub(super) fn overview(overview: &Overview) -> String {
@@ -94,9 +94,9 @@ fn arm_row(arm: &ArmReport) -> String {
 
 fn signal_row(signal: &SignalReport) -> String {
     let name = format!("{:?}", signal.signal).to_lowercase();
-    let mut row = format!("{name:<11} against {:.3}", signal.regression);
+    let mut row = format!("{name:<11} against {}", weight(signal.regression));
     if let (Some(log), Some(bound)) = (signal.log_assurance, signal.assurance_bound) {
-        let _ = write!(row, ", for going on {:.3} of {bound:.0}", log.exp());
+        let _ = write!(row, ", for going on {} of {bound:.0}", weight(log.exp()));
     }
     if let (Some(estimate), Some(ratio)) = (signal.estimate, &signal.ratio) {
         let side = |side: Option<f64>, none: &str| side.map_or_else(|| none.to_owned(), |side| format!("{side:.3}"));
@@ -105,17 +105,24 @@ fn signal_row(signal: &SignalReport) -> String {
     row
 }
 
+/// Evidence, which may have any size.
+fn weight(evidence: f64) -> String {
+    match evidence {
+        huge if huge >= 1e6 => format!("{huge:.0e}"),
+        large if large >= 100.0 => format!("{large:.0}"),
+        small if small < 0.001 => "0".to_owned(),
+        other => format!("{other:.2}"),
+    }
+}
+
 fn percent(rate: Option<f64>) -> String {
     rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.2}%", rate * 100.0))
 }
 
 fn bar(fraction: f64) -> String {
-    let full = (0..BAR)
-        .filter(|cell| {
-            (fraction * f64::from(u32::try_from(BAR).unwrap_or(1))) > f64::from(u32::try_from(*cell).unwrap_or(0)) + 0.5
-        })
-        .count();
-    format!("{}{}", "#".repeat(full), ".".repeat(BAR - full))
+    let cells = f64::from(BAR);
+    let full = (0..BAR).filter(|cell| fraction * cells >= f64::from(*cell) + 0.5).count();
+    format!("{:.<1$}", "#".repeat(full), usize::from(BAR))
 }
 
 fn phase(phase: Phase) -> &'static str {
@@ -143,4 +150,25 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
         let _ = writeln!(text, "{:>4}  {}", decision.logged.number, decision.words);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_of_any_size_fits_a_column() {
+        for (evidence, text) in
+            [(0.0, "0"), (0.62, "0.62"), (37.5, "37.50"), (120.4, "120"), (9.2e115, "9e115"), (f64::INFINITY, "inf")]
+        {
+            assert_eq!(weight(evidence), text);
+        }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_shares() {
+        for (fraction, full) in [(0.0, 0), (0.1, 3), (0.5, 15), (1.0, 30)] {
+            assert_eq!(bar(fraction).matches('#').count(), full, "{fraction}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The signals of a rollout: from what grew since the last look to evidence.
 
+mod assurance;
 mod conversion;
 mod errors;
 mod latency;
@@ -126,7 +127,7 @@ impl Signals {
             split: self.split.log_evidence(),
             mismatch: self.split.alarmed(),
             errors_assured: self.errors.as_ref().zip(next).and_then(|(errors, next)| errors.assurance(next)),
-            latency_assured: self.latency.as_ref().zip(next).map(|(latency, _)| latency.assurance()),
+            latency_assured: self.latency.as_ref().zip(next).and_then(|(latency, next)| latency.assurance(next)),
             goal: self.goal(),
         }
     }

@@ -142,7 +142,7 @@ async fn ten_thousand_files_grow_nothing() {
     let writer = file.clone();
     let written = tokio::task::spawn_blocking(move || (1_001..=10_000).for_each(|i| replace(&writer, &text(i))));
     written.await.unwrap();
-    let done = std::time::Instant::now();
+    let done = tokio::time::Instant::now();
     let overview = wait_for(&running.handle, last_share(10_000)).await;
     let (grown, lag) = (resident().saturating_sub(before), done.elapsed());
     let config = &overview.config;

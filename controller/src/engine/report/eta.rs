@@ -112,17 +112,18 @@ fn errors(status: &Status) -> Option<Need> {
 /// The slowest quantile to assure, at the rates seen so far.
 fn latency(status: &Status) -> Option<Need> {
     let latency = status.signals.latency.as_ref()?;
+    let (_, next) = status.next_step()?;
     let bound = -bounds(status).beta.ln();
     let mut most = Some(0.0_f64);
     for judged in &latency.quantiles {
         let (canary, stable) = judged.counts;
         let stable_rate = real(stable.events) / real(stable.units.max(1));
         let canary_rate = if canary.units > 0 { real(canary.events) / real(canary.units) } else { stable_rate };
-        let tolerance = judged.known_as().assurance();
+        let tolerance = judged.assurance_tolerance(next.share);
         let setting = Setting { exposure: exposure(status), canary_rate, stable_rate, tolerance };
         let growth = setting.best_on_grid(Alternatives::Assurance);
         most = most
-            .zip(units_to_go(growth, bound, judged.assurance(), OVERHEAD_NATS))
+            .zip(units_to_go(growth, bound, judged.assurance(next.share)?, OVERHEAD_NATS))
             .map(|(most, units)| most.max(units));
     }
     Some((most, "evidence on latency is being gathered", "the canary is not fast enough to be assured so far"))

@@ -5,6 +5,7 @@ use tidegate_config::Share;
 use tidegate_config::policy::Policy;
 
 use super::Look;
+use super::assurance::Assurances;
 use crate::engine::plan::{self, Plan};
 use crate::evidence::budget::assurance_tolerance;
 use crate::evidence::grid::Alternatives;
@@ -18,27 +19,18 @@ pub(crate) struct Errors {
     tolerance: Tolerance,
     harm: f64,
     regression: Process,
-    /// One bet for each share that some step goes to: a small share is cheap to assure, the last one strict.
-    assurance: Vec<Target>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Target {
-    share: Share,
-    process: Process,
+    assurance: Assurances,
 }
 
 impl Errors {
     pub(super) fn new(policy: &Policy, plan: &Plan) -> Self {
         let schedule = Schedule::over(plan.intervals(policy));
         let process = |alternatives| Process::new(alternatives, schedule, f64::from(plan.counts_per_visitor));
-        let target = |share| Target { share, process: process(Alternatives::Assurance) };
         Self {
             tolerance: plan::tolerance(policy),
             harm: plan.max_harm,
             regression: process(Alternatives::Regression),
-            assurance: policy.steps().iter().skip(1).map(|step| target(step.share)).collect(),
+            assurance: Assurances::new(policy, &process(Alternatives::Assurance)),
         }
     }
 
@@ -53,10 +45,9 @@ impl Errors {
             })
             .collect();
         self.regression.advance(look.intervals, &strata, self.tolerance);
-        for target in &mut self.assurance {
-            let tolerance = assurance_tolerance(self.tolerance, self.harm, target.share.fraction());
-            target.process.advance(look.intervals, &strata, tolerance);
-        }
+        let (tolerance, harm) = (self.tolerance, self.harm);
+        let excluded = |next: Share| assurance_tolerance(tolerance, harm, next.fraction());
+        self.assurance.advance(look.intervals, &strata, excluded);
     }
 
     pub(super) fn regression(&self) -> f64 {
@@ -64,7 +55,7 @@ impl Errors {
     }
 
     pub(super) fn assurance(&self, next: Share) -> Option<f64> {
-        self.assurance.iter().find(|target| target.share == next).map(|target| target.process.log_wealth())
+        self.assurance.toward(next)
     }
 
     /// What must be excluded before `next`.

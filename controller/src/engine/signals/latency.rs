@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tidegate_config::Share;
 use tidegate_config::policy::{Policy, Quantile};
 
 use super::Look;
+use super::assurance::Assurances;
 use crate::engine::cursor::add_buckets;
 use crate::engine::plan::Plan;
 use crate::engine::record::Counts;
+use crate::evidence::budget::assurance_tolerance;
 use crate::evidence::grid::Alternatives;
-use crate::evidence::increment::Stratum;
+use crate::evidence::increment::{Stratum, Tolerance};
 use crate::evidence::latency::{self, JudgedEdge};
 use crate::evidence::mixture::log_mean_exp;
 use crate::evidence::process::{Process, Schedule};
@@ -37,7 +40,7 @@ pub(crate) struct Judged {
     /// `None` until stable is known.
     pub(crate) edge: Option<JudgedEdge>,
     regression: Process,
-    assurance: Process,
+    assurance: Assurances,
     /// By epoch: what waits for the other arm's traffic, so that nothing quiet is thrown away.
     pending: BTreeMap<u64, Stratum>,
     /// All that was bet on: canary, stable.
@@ -52,7 +55,7 @@ impl Latency {
             quantile: *quantile,
             edge: None,
             regression: process(Alternatives::Regression),
-            assurance: process(Alternatives::Assurance),
+            assurance: Assurances::new(policy, &process(Alternatives::Assurance)),
             pending: BTreeMap::new(),
             counts: Default::default(),
         };
@@ -97,14 +100,9 @@ impl Latency {
         if wealth.is_empty() { 0.0 } else { log_mean_exp(&wealth) }
     }
 
-    /// Of the weakest quantile, because each must be assured.
-    pub(super) fn assurance(&self) -> f64 {
-        self.weakest().map_or(0.0, Judged::assurance)
-    }
-
-    /// The quantile with the least assurance.
-    pub(crate) fn weakest(&self) -> Option<&Judged> {
-        self.quantiles.iter().min_by(|a, b| a.assurance().total_cmp(&b.assurance()))
+    /// Of the weakest quantile, because each must be assured; `None` for a share that is no step's.
+    pub(super) fn assurance(&self, next: Share) -> Option<f64> {
+        self.quantiles.iter().filter_map(|judged| judged.assurance(next)).reduce(f64::min)
     }
 
     /// The quantile that speaks loudest against the canary.
@@ -118,8 +116,14 @@ impl Judged {
         self.regression.log_wealth()
     }
 
-    pub(crate) fn assurance(&self) -> f64 {
-        self.assurance.log_wealth()
+    pub(crate) fn assurance(&self, next: Share) -> Option<f64> {
+        self.assurance.toward(next)
+    }
+
+    /// What must be excluded before `next`: as with failures, what counts is how many of *all* visitors would wait longer.
+    pub(crate) fn assurance_tolerance(&self, next: Share) -> Tolerance {
+        let whole = self.known_as().assurance();
+        assurance_tolerance(Tolerance { excess: 0.0, ..whole }, whole.excess, next.fraction())
     }
 
     /// The quantile as the statistics know it.
@@ -150,7 +154,9 @@ impl Judged {
             self.pending.pop_first();
         }
         self.regression.advance(look.intervals, &strata, latency::Quantile::REGRESSION);
-        self.assurance.advance(look.intervals, &strata, self.known_as().assurance());
+        let mut assurance = std::mem::take(&mut self.assurance);
+        assurance.advance(look.intervals, &strata, |next| self.assurance_tolerance(next));
+        self.assurance = assurance;
     }
 
     fn count(&mut self, stratum: &Stratum) {

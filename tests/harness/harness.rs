@@ -1,0 +1,18 @@
+//! What the integration tests are made of: a programmable version, a proxy on a free port, clients that send exact bytes,
+//! and a way to wait for a condition. Everything is real and on loopback; nothing sleeps to be in time.
+
+mod backend;
+mod client;
+mod clock;
+mod gate;
+mod http2;
+mod proxy;
+mod samples;
+
+pub(crate) use backend::{After, Backend, Exchange, Seen, answers, backlogged, reply, unserved};
+pub(crate) use client::{Answer, Client};
+pub(crate) use clock::{now, until};
+pub(crate) use gate::Gate;
+pub(crate) use http2::{Http2, request};
+pub(crate) use proxy::{TestProxy, canary, one};
+pub(crate) use samples::{Samples, binomial_bounds};

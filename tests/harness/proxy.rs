@@ -1,0 +1,149 @@
+//! A proxy on free ports, and a publisher for it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tidegate_config::{Config, Key, Name, Publication, RolloutId, Service, Share, Split};
+use tidegate_proxy::{Metrics, Proxy, Resolved, StartError};
+
+use super::backend::Backend;
+use super::client::{Answer, Client};
+use super::samples::Samples;
+
+/// A configuration with one service of one version; `more` is added to it.
+pub(crate) fn one(backend: &Backend, more: &str) -> String {
+    let address = backend.address;
+    format!(
+        "listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{{service: shop}}]\n\
+         services: {{shop: {{versions: {{v1: {{endpoints: ['{address}']}}}}}}}}\n{more}\n"
+    )
+}
+
+/// A configuration with one service that tries `v2` against `v1`; `more` is added to the service.
+pub(crate) fn canary(stable: SocketAddr, canary: SocketAddr, more: &str) -> String {
+    format!(
+        "listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{{service: shop}}]\n\
+         services:\n  shop:\n    stable: v1\n    canary: v2\n    versions:\n      v1: {{endpoints: ['{stable}']}}\n      \
+         v2: {{endpoints: ['{canary}']}}\n    rollout: {{strategy: canary, conversion: {{path: {{exact: /buy}}}}}}\n    \
+         {more}\n"
+    )
+}
+
+/// A running proxy. Stops when dropped.
+pub(crate) struct TestProxy {
+    proxy: Arc<Proxy>,
+    metrics: Metrics,
+    published: Mutex<Published>,
+}
+
+/// What the proxy was told last, and the shares that a rollout has moved.
+struct Published {
+    publication: Publication,
+    shares: BTreeMap<Name, Share>,
+    epoch: u64,
+}
+
+impl Published {
+    fn of(config: &str) -> Self {
+        let cookie_key = Key([2; 16]);
+        let config = Arc::new(parse(config));
+        let publication = Publication { generation: 0, cookie_key, config, splits: BTreeMap::new() };
+        let mut published = Self { publication, shares: BTreeMap::new(), epoch: 1 };
+        published.renew();
+        published
+    }
+
+    /// Makes the next generation of the same configuration.
+    fn renew(&mut self) {
+        let Self { publication, shares, epoch } = self;
+        publication.generation += 1;
+        let split = |(name, service): (&Name, &Service)| {
+            let versions: Vec<Name> = service.versions.keys().cloned().collect();
+            let stable = service.stable_name().unwrap().clone();
+            let share = |version: &Name| shares.get(version).copied().unwrap_or(service.versions[version].share);
+            let arms = Split::lay_out(&versions, &stable, service.canary.as_ref(), share);
+            let (canary, rollout) = (service.canary.clone(), RolloutId::of(name, service));
+            (name.clone(), Split { epoch: *epoch, salt: Key([1; 16]), arms, stable, canary, rollout })
+        };
+        publication.splits = publication.config.services.iter().map(split).collect();
+    }
+}
+
+fn parse(config: &str) -> Config {
+    Config::parse(config).unwrap_or_else(|problems| panic!("{problems}\nin\n{config}"))
+}
+
+impl TestProxy {
+    /// A proxy with one worker.
+    pub(crate) fn start(config: &str) -> Self {
+        Self::with_workers(config, 1)
+    }
+
+    /// A proxy with several workers.
+    pub(crate) fn with_workers(config: &str, workers: usize) -> Self {
+        let published = Published::of(config);
+        let proxy = Arc::new(Proxy::start(&published.publication, &Resolved::new(), workers).unwrap());
+        let metrics = Metrics::new(Arc::clone(&proxy), 1.0);
+        Self { proxy, metrics, published: Mutex::new(published) }
+    }
+
+    /// The address of the only listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let addresses = self.addresses();
+        assert_eq!(addresses.len(), 1);
+        addresses[0]
+    }
+
+    /// The addresses of all listeners.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.proxy.addresses()
+    }
+
+    /// A new client connection.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// The response to one GET on a connection of its own.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.client().get(path)
+    }
+
+    /// Gives `version` a share in a new epoch, and puts that in force. Returns the epoch.
+    pub(crate) fn set_share(&self, version: &str, ppm: u32) -> u64 {
+        let mut published = self.published.lock().unwrap();
+        published.shares.insert(version.parse().unwrap(), Share::from_ppm(ppm).unwrap());
+        published.epoch += 1;
+        published.renew();
+        self.proxy.apply(&published.publication, &Resolved::new()).unwrap();
+        published.epoch
+    }
+
+    /// Puts another configuration in force, with the same shares and epoch.
+    pub(crate) fn configure(&self, config: &str) -> Result<(), StartError> {
+        let mut published = self.published.lock().unwrap();
+        published.publication.config = Arc::new(parse(config));
+        published.renew();
+        self.proxy.apply(&published.publication, &Resolved::new())
+    }
+
+    /// Puts an older generation in force again, which must not work.
+    pub(crate) fn replay_generation(&self, generation: u64) {
+        let published = self.published.lock().unwrap();
+        let old = Publication { generation, splits: BTreeMap::new(), ..published.publication.clone() };
+        self.proxy.apply(&old, &Resolved::new()).unwrap();
+    }
+
+    /// Takes no more clients and returns when all requests have ended or been cut.
+    pub(crate) fn drain(&self) {
+        self.proxy.drain();
+    }
+
+    /// Everything on `/metrics`.
+    pub(crate) fn samples(&self) -> Samples {
+        Samples::parse(&self.metrics.render().unwrap())
+    }
+}
