@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidegate_config::policy::Conversion;
 use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
 
+use crate::assign;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
@@ -97,6 +98,12 @@ impl Service {
     /// Whether more than one version takes visitors, so that they must be told apart.
     pub fn splits(&self) -> bool {
         self.rollout.is_some() || self.arms.iter().any(|arm| arm.upper != 0 && arm.upper != 1_000_000)
+    }
+
+    /// The arm that has all visitors, where they are not told apart. It need not be stable: a file may give all of them
+    /// to another version.
+    pub fn undivided(&self) -> usize {
+        assign::pick(self.arms.iter().map(|arm| arm.upper), 0)
     }
 
     /// The arm that a tester names: a version, `stable` or `canary`.

@@ -36,13 +36,9 @@ impl Visitor {
         client: IpAddr,
         random: impl FnOnce() -> u64,
     ) -> Self {
-        let mut ours = Ours::default();
-        // The fields have been accepted: at most one of them is a cookie.
-        if let Some(value) = fields.get(header::COOKIE) {
-            ours.read(value.as_bytes(), &service.facts_cookie);
-        }
+        let ours = Self::cookies(service, fields);
         let named = service.visitor.header.as_ref().and_then(|name| fields.get(name.as_str()));
-        let mut visitor = Self { draw: Draw(0), id: None, is_new: false, anonymous: false, facts: None, chosen: None };
+        let mut visitor = Self { chosen: chosen(service, fields, &ours), ..Self::UNKNOWN };
         if let Some(name) = named {
             visitor.draw = Draw::of(&service.salt, name.as_bytes());
         } else {
@@ -62,11 +58,25 @@ impl Visitor {
             }
         }
         visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
-        if service.visitor.overridable {
-            let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
-            visitor.chosen = header.or(ours.version).and_then(|name| service.arm_named(name));
-        }
         visitor
+    }
+
+    /// The tester behind a request to a service whose visitors are not told apart; `None` for everybody else.
+    pub(crate) fn tester(service: &Service, fields: &HeaderMap) -> Option<Self> {
+        let several = service.arms.len() > 1;
+        let chosen = several.then(|| chosen(service, fields, &Self::cookies(service, fields))).flatten()?;
+        Some(Self { chosen: Some(chosen), ..Self::UNKNOWN })
+    }
+
+    const UNKNOWN: Self = Self { draw: Draw(0), id: None, is_new: false, anonymous: false, facts: None, chosen: None };
+
+    fn cookies<'a>(service: &Service, fields: &'a HeaderMap) -> Ours<'a> {
+        let mut ours = Ours::default();
+        // The fields have been accepted: at most one of them is a cookie.
+        if let Some(value) = fields.get(header::COOKIE) {
+            ours.read(value.as_bytes(), &service.facts_cookie);
+        }
+        ours
     }
 
     /// What its cookie says of the rollout, if the cookie is ours, this visitor's and of this rollout.
@@ -82,6 +92,15 @@ impl Visitor {
 
 /// The field by which a tester chooses a version.
 pub(crate) const OVERRIDE_HEADER: &str = "x-tidegate-version";
+
+/// The arm that a tester asks for.
+fn chosen(service: &Service, fields: &HeaderMap, ours: &Ours<'_>) -> Option<usize> {
+    if !service.visitor.overridable {
+        return None;
+    }
+    let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
+    header.or(ours.version).and_then(|name| service.arm_named(name))
+}
 
 fn of_address(service: &Service, client: IpAddr) -> Draw {
     match client.to_canonical() {
