@@ -28,6 +28,7 @@ async fn switch(site: &Site, instance: &Instance) {
     for (fields, version) in [
         (&[("x-tidegate-version", "canary")][..], "v2"),
         (&[("x-tidegate-version", "v2")], "v2"),
+        (&[("x-tidegate-version", "v9")], "v1"),
         (&[("cookie", "tidegate-version=canary")], "v2"),
         (&[], "v1"),
     ] {

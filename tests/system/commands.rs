@@ -28,7 +28,7 @@ async fn commands_do_what_they_say_and_refusals_name_what_is_possible() {
     let further = site.tidegate(&["promote", "shop", "-o", "json"]).await.json();
     assert_eq!((&further["rollout"]["step"], &further["rollout"]["share"]), (&2.into(), &"50%".into()));
     let promoted = site.tidegate(&["promote", "shop", "--full", "-o", "json"]).await.json();
-    assert_eq!((&promoted["rollout"]["phase"], &promoted["arms"][0]["share"]), (&"promoted".into(), &"100%".into()));
+    assert_eq!((&promoted["rollout"]["phase"], &promoted["stable"]), (&"promoted".into(), &"v2".into()));
     for verb in ["promote", "abort", "pause", "resume"] {
         site.tidegate(&[verb, "shop"]).await.assert_refused(&["the rollout is over", "a new rollout"]);
     }
@@ -112,7 +112,7 @@ async fn without_an_instance_commands_say_how_to_get_one() {
     let missing = tidegate(&["run", "-c", "/nowhere/tidegate.yaml"]).await;
     missing.assert_refused(&["cannot read /nowhere/tidegate.yaml"]);
     site.write("listeners: []\n");
-    site.start_in_vain(&site.state()).await.assert_refused(&["problems", "listeners", "routes", "services"]);
+    site.start_in_vain(&site.state()).await.assert_refused(&["1 problem", "routes", "must be given"]);
 }
 
 #[tokio::test]

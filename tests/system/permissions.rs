@@ -57,6 +57,7 @@ async fn nothing_secret_is_told() {
     let pair = Pair::start().await;
     let site = Site::new(&pair.file(ROLLOUT));
     let instance = site.start().await;
+    instance.report_when("the first step in force", |report| report.step == 1 && report.in_force_since.is_some()).await;
     let mut regulars = Regulars::new(20);
     regulars.visit(instance.address).await;
     let (secret, word) = ("Bearer hunter2hunter2", "hunter2");

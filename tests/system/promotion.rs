@@ -24,7 +24,11 @@ async fn a_promoted_version_stays_until_the_file_agrees() {
     let instance = site.start().await;
     let rollout = instance.report_when("the first step", |report| report.step == 1).await.rollout;
     assert_eq!(site.tidegate(&["promote", "shop", "--full"]).await.code, Some(0));
-    instance.report_when("the promotion in force", |report| report.in_force_since.is_some()).await;
+    until("the promotion in force", async || {
+        let overview = instance.overview().await;
+        (overview.in_force == Some(overview.generation)).then_some(())
+    })
+    .await;
     assert_v2_has_everybody(&instance).await;
     let shown = site.tidegate(&["status", "shop"]).await.out;
     assert!(shown.contains("the file still names v1 as stable") && shown.contains("stable: v2"), "{shown}");

@@ -102,6 +102,25 @@ async fn a_removed_route_is_gone_for_new_requests_only() {
     assert_eq!((next.status, next.field("x-tidegate-reason")), (404, "no-route"), "the next one finds no route");
 }
 
+/// At any share, and without a rollout.
+#[tokio::test]
+async fn a_tester_sees_the_version_they_ask_for() {
+    let pair = Pair::start().await;
+    let site = Site::new(&split(&pair, "0%"));
+    let instance = site.start().await;
+    for share in ["0%", "50%", "100%"] {
+        site.write(&split(&pair, share));
+        in_force(&instance, share).await;
+        for version in ["v1", "v2"] {
+            for fields in [("x-tidegate-version", version), ("cookie", &format!("tidegate-version={version}"))] {
+                let answer = get(instance.address, "/", &[fields]).await.unwrap();
+                assert_eq!(answer.version(), version, "{fields:?} at {share}");
+                assert_eq!(answer.field("set-cookie"), "", "a tester is no visitor");
+            }
+        }
+    }
+}
+
 /// An address that somebody else uses is a fault of the file like any other: nothing of that file comes into force, and
 /// what is decided meanwhile does.
 #[tokio::test]

@@ -119,7 +119,10 @@ impl Instance {
         let arguments = ["run", "-c", file.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
         let mut process = Process::start(&arguments);
         let told = until("the addresses", async || {
-            assert!(process.is_running(), "ended: {}", process.err());
+            if !process.is_running() {
+                process.ended().await;
+                panic!("ended: {}", process.err());
+            }
             Some(process.out()).filter(|out| out.contains("state in ") && out.ends_with('\n'))
         })
         .await;
