@@ -46,15 +46,26 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stop: 
         let mut stopped = pin!(stop.wait_for(|stop| *stop));
         let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            // Without a client waiting and with nobody to tell us to go on, the queue is empty for good.
             Poll::Pending => stopped.as_mut().poll(cx).map(|_| None),
         })
         .await;
         match accepted {
-            None => return,
+            None => return take_last(&worker, listener),
             Some(Ok((stream, peer))) => welcome(&worker, stream, peer),
             // Out of file descriptors, most likely: the clients that are being served will free some.
             Some(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// Takes the clients that the kernel has let in but not announced yet: closing the socket would reset them.
+fn take_last(worker: &Rc<Worker>, listener: TcpListener) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            welcome(worker, stream, peer);
         }
     }
 }

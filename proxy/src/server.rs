@@ -13,8 +13,9 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::access_log::AccessLog;
 use crate::clock::now;
-use crate::ledger::{Counting, Reporter};
+use crate::ledger::Counting;
 use crate::listen;
 use crate::registry::Registry;
 use crate::state::{Resolved, State};
@@ -47,6 +48,7 @@ enum Command {
 pub struct Proxy {
     state: Arc<State>,
     counting: Counting,
+    access_log: AccessLog,
     commands: Vec<mpsc::UnboundedSender<Command>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     listeners: Mutex<Listeners>,
@@ -56,21 +58,35 @@ pub struct Proxy {
 type Listeners = BTreeMap<SocketAddr, (SocketAddr, watch::Sender<bool>)>;
 
 impl Proxy {
-    /// Starts `workers` threads with a first publication in force, listening on its addresses.
+    /// Starts `workers` threads with a first publication in force, listening on its addresses. The access log, where the
+    /// configuration asks for one, goes to standard output.
     pub fn start(publication: &Publication, resolved: &Resolved, workers: usize) -> Result<Self, StartError> {
+        Self::start_logging_to(io::stdout(), publication, resolved, workers)
+    }
+
+    /// The same with another place for the access log.
+    pub fn start_logging_to(
+        out: impl io::Write + Send + 'static,
+        publication: &Publication,
+        resolved: &Resolved,
+        workers: usize,
+    ) -> Result<Self, StartError> {
         let registry: Arc<Mutex<Registry>> = Arc::default();
         let (counting, reporters) = Counting::start(Arc::clone(&registry), workers).map_err(StartError::Worker)?;
+        let (access_log, logs) = AccessLog::start(out, workers).map_err(StartError::Worker)?;
+        access_log.switch(publication.config.access_log.is_some());
         let state = Arc::new(State::new(publication, resolved, workers, registry));
         let (mut commands, mut threads) = (Vec::new(), Vec::new());
-        for (index, reporter) in reporters.into_iter().enumerate() {
+        for (index, (reporter, log)) in reporters.into_iter().zip(logs).enumerate() {
             let (sender, receiver) = mpsc::unbounded_channel();
             let state = Arc::clone(&state);
-            let body = move || run(index, workers, state, reporter, receiver);
+            let body = move || run(index, || Worker::new(index, workers, state, reporter, log), receiver);
             let thread = thread::Builder::new().name(format!("tidegate-worker-{index}")).spawn(body);
             threads.push(thread.map_err(StartError::Worker)?);
             commands.push(sender);
         }
-        let proxy = Self { state, counting, commands, threads: Mutex::new(threads), listeners: Mutex::default() };
+        let proxy =
+            Self { state, counting, access_log, commands, threads: Mutex::new(threads), listeners: Mutex::default() };
         proxy.listen(publication)?;
         Ok(proxy)
     }
@@ -79,6 +95,7 @@ impl Proxy {
     /// refuses the whole publication; addresses that are gone let their clients finish.
     pub fn apply(&self, publication: &Publication, resolved: &Resolved) -> Result<(), StartError> {
         self.listen(publication)?;
+        self.access_log.switch(publication.config.access_log.is_some());
         self.state.apply(publication, resolved);
         Ok(())
     }
@@ -98,6 +115,11 @@ impl Proxy {
     /// Evidence events lost to a full queue.
     pub fn dropped_events(&self) -> u64 {
         self.counting.dropped()
+    }
+
+    /// Lines of the access log lost to a full queue or a closed output.
+    pub fn dropped_lines(&self) -> u64 {
+        self.access_log.dropped()
     }
 
     /// The addresses clients can connect to.
@@ -156,6 +178,7 @@ impl Proxy {
         for thread in std::mem::take(&mut *lock(&self.threads)) {
             let _ = thread.join();
         }
+        self.access_log.finish();
     }
 }
 
@@ -164,10 +187,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The body of a worker thread.
-fn run(index: usize, count: usize, state: Arc<State>, reporter: Reporter, commands: mpsc::UnboundedReceiver<Command>) {
+fn run(index: usize, worker: impl FnOnce() -> Rc<Worker>, commands: mpsc::UnboundedReceiver<Command>) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     match runtime {
-        Ok(runtime) => runtime.block_on(work(Worker::new(index, count, state, reporter), commands)),
+        Ok(runtime) => runtime.block_on(work(worker(), commands)),
         // Without a runtime there is no worker; its listeners close, so the kernel gives its clients to the others.
         Err(error) => eprintln!("tidegate: worker {index} cannot start: {error}"),
     }

@@ -100,10 +100,9 @@ impl Service {
         self.rollout.is_some() || self.arms.iter().any(|arm| arm.upper != 0 && arm.upper != 1_000_000)
     }
 
-    /// The arm that has all visitors, where they are not told apart. It need not be stable: a file may give all of them
-    /// to another version.
-    pub fn undivided(&self) -> usize {
-        assign::pick(self.arms.iter().map(|arm| arm.upper), 0)
+    /// The arm at a place on the line. This is the line that picks a version.
+    pub fn arm_at(&self, place: u32) -> usize {
+        assign::pick(self.arms.iter().map(|arm| arm.upper), place)
     }
 
     /// The arm that a tester names: a version, `stable` or `canary`.

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use http::{HeaderMap, header};
 use tidegate_config::Identity as By;
 
-use crate::assign::{self, Draw};
+use crate::assign::Draw;
 use crate::cookie::{self, Facts, Identity, Ours, SealedFacts};
 use crate::snapshot::{Service, Snapshot};
 
 /// The visitor behind one request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Visitor {
     /// Its draw in this service's split.
     pub(crate) draw: Draw,
@@ -36,9 +36,13 @@ impl Visitor {
         client: IpAddr,
         random: impl FnOnce() -> u64,
     ) -> Self {
-        let ours = Self::cookies(service, fields);
+        let mut ours = Ours::default();
+        // The fields have been accepted: at most one of them is a cookie.
+        if let Some(value) = fields.get(header::COOKIE) {
+            ours.read(value.as_bytes(), &service.facts_cookie);
+        }
         let named = service.visitor.header.as_ref().and_then(|name| fields.get(name.as_str()));
-        let mut visitor = Self { chosen: chosen(service, fields, &ours), ..Self::UNKNOWN };
+        let mut visitor = Self::default();
         if let Some(name) = named {
             visitor.draw = Draw::of(&service.salt, name.as_bytes());
         } else {
@@ -58,25 +62,21 @@ impl Visitor {
             }
         }
         visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
+        visitor.chosen = chosen(service, fields, &ours);
         visitor
     }
 
-    /// The tester behind a request to a service whose visitors are not told apart; `None` for everybody else.
-    pub(crate) fn tester(service: &Service, fields: &HeaderMap) -> Option<Self> {
-        let several = service.arms.len() > 1;
-        let chosen = several.then(|| chosen(service, fields, &Self::cookies(service, fields))).flatten()?;
-        Some(Self { chosen: Some(chosen), ..Self::UNKNOWN })
-    }
-
-    const UNKNOWN: Self = Self { draw: Draw(0), id: None, is_new: false, anonymous: false, facts: None, chosen: None };
-
-    fn cookies<'a>(service: &Service, fields: &'a HeaderMap) -> Ours<'a> {
+    /// A tester who chose a version of a service that does not divide its visitors.
+    pub(crate) fn choosing(service: &Service, fields: &HeaderMap) -> Option<Self> {
+        if service.arms.len() < 2 {
+            return None;
+        }
         let mut ours = Ours::default();
-        // The fields have been accepted: at most one of them is a cookie.
         if let Some(value) = fields.get(header::COOKIE) {
             ours.read(value.as_bytes(), &service.facts_cookie);
         }
-        ours
+        let chosen = chosen(service, fields, &ours)?;
+        Some(Self { chosen: Some(chosen), ..Self::default() })
     }
 
     /// What its cookie says of the rollout, if the cookie is ours, this visitor's and of this rollout.
@@ -84,16 +84,16 @@ impl Visitor {
         Facts::open(&snapshot.cookie_key, self.id?, service.rollout?, &self.facts?)
     }
 
-    /// The arm that this visitor sees. This is the line that picks a version.
+    /// The arm that this visitor sees.
     pub(crate) fn arm(&self, service: &Service) -> usize {
-        self.chosen.unwrap_or_else(|| assign::pick(service.arms.iter().map(|arm| arm.upper), self.draw.place()))
+        self.chosen.unwrap_or_else(|| service.arm_at(self.draw.place()))
     }
 }
 
 /// The field by which a tester chooses a version.
 pub(crate) const OVERRIDE_HEADER: &str = "x-tidegate-version";
 
-/// The arm that a tester asks for.
+/// The arm that a tester chose, by the header or by the cookie.
 fn chosen(service: &Service, fields: &HeaderMap, ours: &Ours<'_>) -> Option<usize> {
     if !service.visitor.overridable {
         return None;

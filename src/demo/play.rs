@@ -21,8 +21,8 @@ const TICK: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(117);
 /// How long the last decision may take to come into force.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(2);
-/// How long the live view stands still at the end, to be read.
-const CURTAIN: Duration = Duration::from_millis(1_500);
+/// How long the live view goes on after the last decision, so that what comes of it can be seen.
+const CURTAIN: Duration = Duration::from_secs(3);
 
 /// What plays.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,7 @@ pub(crate) async fn play(
     let began = Instant::now();
     let mut recent = Recent::default();
     let mut decided = None;
+    let curtain = if display.is_live() { CURTAIN } else { Duration::ZERO };
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -98,15 +99,11 @@ pub(crate) async fn play(
         }
         let ending = match wish {
             Wish::Panicked => return Err(DemoError::Lost("a thread")),
-            _ if stopped => Some(Ending::Stopped),
-            Wish::End => Some(Ending::Stopped),
-            Wish::GoOn => ending(&moment, decided),
+            Wish::End => Some(stop(decided)),
+            Wish::GoOn if stopped => Some(stop(decided)),
+            Wish::GoOn => ending(&moment, decided, curtain),
         };
         if let Some(ending) = ending {
-            let watched = display.is_live() && ending == Ending::Decided;
-            if watched {
-                tokio::time::sleep(CURTAIN).await;
-            }
             return Ok(Played { moment, ending });
         }
     }
@@ -116,13 +113,18 @@ fn has_decided(moment: &Moment) -> bool {
     moment.report.as_ref().is_some_and(|report| report.phase.is_over() || report.phase == Phase::Undecided)
 }
 
-/// A decision is waited for until it is in force.
-fn ending(moment: &Moment, decided: Option<Duration>) -> Option<Ending> {
-    match decided {
-        Some(at) if moment.is_in_force() || moment.elapsed >= at + ACKNOWLEDGED_WITHIN => Some(Ending::Decided),
-        None if moment.elapsed >= LONGEST => Some(Ending::TimeUp),
-        _ => None,
-    }
+/// Whoever ends a demo that has its decision stops nothing.
+fn stop(decided: Option<Duration>) -> Ending {
+    if decided.is_some() { Ending::Decided } else { Ending::Stopped }
+}
+
+/// A decision is waited for until it is in force, and watched for a while.
+fn ending(moment: &Moment, decided: Option<Duration>, curtain: Duration) -> Option<Ending> {
+    let Some(at) = decided else {
+        return (moment.elapsed >= LONGEST).then_some(Ending::TimeUp);
+    };
+    let settled = moment.is_in_force() || moment.elapsed >= at + ACKNOWLEDGED_WITHIN;
+    (settled && moment.elapsed >= at + curtain).then_some(Ending::Decided)
 }
 
 impl Parts<'_> {
@@ -143,11 +145,15 @@ mod tests {
         let late = Moment { elapsed: LONGEST, ..moment.clone() };
         let waiting = Moment { published: 9, ..moment.clone() };
         let since = Some(moment.elapsed);
-        assert_eq!(ending(&moment, None), None, "nothing decided");
-        assert_eq!(ending(&late, None), Some(Ending::TimeUp));
-        assert_eq!(ending(&moment, since), Some(Ending::Decided));
-        assert_eq!(ending(&waiting, since), None, "the last share is not in force");
+        let at_once = Duration::ZERO;
+        assert_eq!(ending(&moment, None, at_once), None, "nothing decided");
+        assert_eq!(ending(&late, None, at_once), Some(Ending::TimeUp));
+        assert_eq!(ending(&moment, since, at_once), Some(Ending::Decided));
+        assert_eq!(ending(&waiting, since, at_once), None, "the last share is not in force");
         let waited = Moment { elapsed: moment.elapsed + ACKNOWLEDGED_WITHIN, ..waiting };
-        assert_eq!(ending(&waited, since), Some(Ending::Decided));
+        assert_eq!(ending(&waited, since, at_once), Some(Ending::Decided));
+        assert_eq!(ending(&moment, since, CURTAIN), None, "somebody watches");
+        let watched = Moment { elapsed: moment.elapsed + CURTAIN, ..moment };
+        assert_eq!(ending(&watched, since, CURTAIN), Some(Ending::Decided));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn verdict(moment: &Moment, ending: Ending, per_second: u32) -> Vec<S
     let mut lines = vec![sentences(moment, ending), String::new()];
     if let Some(report) = &moment.report {
         lines.extend(table(report, &moment.seen, WIDTH).map(|line| format!("  {line}").trim_end().to_owned()));
-        lines.push("  Counted while both versions had visitors; times as visitors saw them, throughout.".to_owned());
+        lines.push("  Counted while both versions had visitors, the last of whom had no time to buy yet; response times throughout.".to_owned());
         lines.push(String::new());
     }
     lines.push(errors(moment));

@@ -85,7 +85,7 @@ impl Backend {
         Self::build(None, Box::new(handler))
     }
 
-    /// The same, closing connections that were idle for so long.
+    /// The same, closing connections that were idle for so long after a request.
     pub(crate) fn idling(idle: Duration, handler: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static) -> Self {
         Self::build(Some(idle), Box::new(handler))
     }
@@ -209,7 +209,7 @@ impl Exchange<'_> {
             if let Some(at) = find(&self.pending, b"\r\n\r\n") {
                 break at + 4;
             }
-            let idle = self.shared.idle.filter(|_| self.pending.is_empty());
+            let idle = self.shared.idle.filter(|_| self.served > 0 && self.pending.is_empty());
             self.stream.set_read_timeout(idle).unwrap();
             if !self.read_more() {
                 return false;

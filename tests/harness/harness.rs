@@ -14,5 +14,5 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use clock::{now, until};
 pub(crate) use gate::Gate;
 pub(crate) use http2::{Http2, request};
-pub(crate) use proxy::{TestProxy, canary, one};
+pub(crate) use proxy::{TestProxy, canary, fixed, one, spread};
 pub(crate) use samples::{Samples, binomial_bounds};

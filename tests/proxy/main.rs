@@ -3,13 +3,21 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod assignment;
 mod bad_responses;
 mod bodies;
+mod cookies;
+mod drain;
+mod endpoints;
+mod evidence;
+mod fallback;
 mod forwarding;
 mod hop_by_hop;
 mod http2;
 mod limits;
+mod listeners;
 mod malformed;
 mod reuse;
 mod routing;
+mod swaps;
 mod timeouts;

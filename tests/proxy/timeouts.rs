@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{After, Backend, Client, TestProxy, backlogged, now, one, reply, until};
+use crate::harness::{After, Backend, Client, TestProxy, backlogged, now, one, reply, spread, until};
 
 /// Fails unless about `millis` have passed since `start`.
 #[track_caller]
@@ -79,11 +79,7 @@ fn a_connection_without_requests_is_closed() {
 #[test]
 fn an_endpoint_that_takes_no_connection_is_answered_504() {
     let (_sockets, address) = backlogged();
-    let config = format!(
-        "listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{{service: shop}}]\n\
-         services: {{shop: {{versions: {{v1: {{endpoints: ['{address}']}}}}}}}}\ntimeouts: {{connect: 200ms}}"
-    );
-    let proxy = TestProxy::start(&config);
+    let proxy = TestProxy::start(&spread(&[address], "timeouts: {connect: 200ms}"));
     let start = now();
     let answer = proxy.get("/");
     assert_eq!((answer.status, answer.reason()), (504, "connect-timeout"));
