@@ -1,23 +1,25 @@
 //! One running instance: the proxy's workers on their threads, and everything else on one more: the controller, the
 //! operator's socket and the metrics. No worker ever waits for any of it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{collections::BTreeMap, io};
 
 use tidegate_config::{Config, Publication};
 use tidegate_controller::clock::Clock;
 use tidegate_controller::control::{Control, ControlError};
 use tidegate_controller::reconcile::{Asks, Controller, Handle, ReconcileError, asks};
 use tidegate_controller::watch::{Seen, WatchError, Watcher};
-use tidegate_proxy::{Metrics, Proxy, StartError, admin};
+use tidegate_proxy::{Following, Lookups, Metrics, Proxy, StartError, admin, follow};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
+
+use crate::output;
 
 /// Why an instance cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +66,9 @@ struct Parts {
     control: Control,
     asks: Asks,
     handle: Handle,
+    first: Arc<Publication>,
     publications: watch::Receiver<Arc<Publication>>,
+    lookups: Lookups,
     file: Option<(Watcher, watch::Receiver<Seen>)>,
     proxy: Arc<Proxy>,
     metrics: Arc<Metrics>,
@@ -81,27 +85,30 @@ impl Instance {
         let workers = config.workers.map_or(cores, std::num::NonZero::get);
         let address = config.admin.address;
         let mut controller = Controller::open(state_dir, config, Clock::System)?;
-        let publications = controller.publications();
-        let first = Arc::clone(&publications.borrow());
-        let proxy = Arc::new(Proxy::start(&first, &BTreeMap::new(), workers)?);
         let failed = |source| InstanceError::Admin { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let admin = listener.local_addr().map_err(failed)?;
         controller.scrape_from(vec![admin]);
-        let file = match file {
-            Some(file) => {
-                let watcher = Watcher::start(&file)?;
-                controller.follows(file);
-                Some(watcher)
-            }
-            None => None,
-        };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(InstanceError::Thread)?;
         let guard = runtime.enter();
         let control = Control::bind(state_dir)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
         drop(guard);
+        // Clients come from here on, so whatever is in the way of this instance has shown itself above.
+        let publications = controller.publications();
+        let first = Arc::clone(&publications.borrow());
+        let mut lookups = Lookups::from_system();
+        let resolved = runtime.block_on(lookups.first(&first.config));
+        let proxy = Arc::new(Proxy::start(&first, &resolved, workers)?);
+        let file = match file {
+            Some(file) => {
+                let watched = watched(&file, &proxy)?;
+                controller.follows(file);
+                Some(watched)
+            }
+            None => None,
+        };
         let (handle, asks) = asks();
         let (stop, stopped) = oneshot::channel();
         let ready = Arc::new(AtomicBool::new(true));
@@ -113,7 +120,9 @@ impl Instance {
             ready: Arc::clone(&ready),
             controller,
             asks,
+            first,
             publications,
+            lookups,
             file,
             admin: listener,
             stopped,
@@ -162,10 +171,12 @@ impl Drop for Instance {
 impl Parts {
     /// What the control thread does.
     async fn work(self) -> Result<(), ReconcileError> {
-        let Self { controller, control, asks, handle, publications, file, proxy, metrics, admin, ready, stopped } =
-            self;
+        let Self { controller, control, asks, handle, first, publications, lookups, file, proxy, .. } = self;
+        let Self { metrics, admin, ready, stopped, .. } = self;
         let (_watcher, changes) = file.map_or((None, None), |(watcher, changes)| (Some(watcher), Some(changes)));
-        tokio::spawn(apply(publications, proxy));
+        let (status, following) = watch::channel(Following::default());
+        tokio::spawn(follow(first, publications, proxy, lookups, status));
+        tokio::spawn(report(following));
         tokio::spawn(control.serve(handle));
         tokio::spawn(admin::serve(admin, metrics, ready));
         let shutdown = async {
@@ -176,12 +187,25 @@ impl Parts {
     }
 }
 
-/// Puts every publication in force.
-async fn apply(mut publications: watch::Receiver<Arc<Publication>>, proxy: Arc<Proxy>) {
-    while publications.changed().await.is_ok() {
-        let publication = Arc::clone(&publications.borrow_and_update());
-        if let Err(error) = proxy.apply(&publication, &BTreeMap::new()) {
-            crate::output::complain(&error);
+/// Follows a file, whose addresses must be free or ours.
+fn watched(file: &Path, proxy: &Arc<Proxy>) -> Result<(Watcher, watch::Receiver<Seen>), WatchError> {
+    let proxy = Arc::clone(proxy);
+    let check = move |config: &Config| proxy.can_open(config).map_err(|error| format!("listeners: {error}"));
+    let (watcher, mut changes) = Watcher::checking(file, check)?;
+    // It may have changed since it was read for the start.
+    changes.mark_changed();
+    Ok((watcher, changes))
+}
+
+/// Says on standard error what keeps the newest publication from coming into force, and when nothing does any more.
+async fn report(mut following: watch::Receiver<Following>) {
+    let mut known = None;
+    while following.changed().await.is_ok() {
+        let problem = following.borrow_and_update().problem.clone();
+        if problem != known {
+            let text = problem.clone().unwrap_or_else(|| "the newest configuration is in force".to_owned());
+            output::note(&text);
+            known = problem;
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use tidegate_config::Name;
 use tidegate_controller::client::Client;
+use tidegate_controller::engine::Phase;
 pub use tidegate_controller::engine::Verb;
 use tidegate_controller::view::ServiceView;
 
@@ -31,7 +32,7 @@ pub fn status(target: &Target, service: Option<&Name>, watch: bool, format: Form
     block_on(async {
         let client = Client::connect(&target.state_dir).await?;
         loop {
-            let exit = match service {
+            let outcome = match service {
                 None => {
                     let overview = client.overview().await?;
                     show_again(&overview, watch, format, text::overview)?;
@@ -40,14 +41,14 @@ pub fn status(target: &Target, service: Option<&Name>, watch: bool, format: Form
                 Some(name) => {
                     let view = client.status(name).await?;
                     show_again(&view, watch, format, text::service)?;
-                    rollout_exit(&view)
+                    outcome(&view)
                 }
             };
-            let over = service.is_some() && exit != Some(Exit::Undecided);
-            if !watch || over {
-                return Ok(if watch { exit.unwrap_or(Exit::Done) } else { Exit::Done });
+            match outcome {
+                _ if !watch => return Ok(Exit::Done),
+                Some(exit) => return Ok(exit),
+                None => tokio::time::sleep(LOOK).await,
             }
-            tokio::time::sleep(LOOK).await;
         }
     })
 }
@@ -83,6 +84,11 @@ fn show_again<T: serde::Serialize>(
     output::show(value, format, text)
 }
 
-fn rollout_exit(view: &ServiceView) -> Option<Exit> {
-    view.rollout.as_ref().map(|report| report.phase.into())
+/// How the rollout of a service came out; `None` while it may still move by itself. At its deadline it does not.
+fn outcome(view: &ServiceView) -> Option<Exit> {
+    let Some(report) = &view.rollout else { return Some(Exit::Done) };
+    match report.phase {
+        Phase::Progressing | Phase::Paused | Phase::Standby => None,
+        over @ (Phase::Undecided | Phase::Promoted | Phase::Aborted) => Some(over.into()),
+    }
 }

@@ -44,7 +44,7 @@ pub fn show<T: Serialize>(value: &T, format: Format, text: impl FnOnce(&T) -> St
 
 /// Says on standard error what went wrong, with its causes, each once.
 pub fn complain(error: &dyn Error) {
-    let mut message = format!("tidegate: {error}");
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
         let inner_text = inner.to_string();
@@ -54,8 +54,13 @@ pub fn complain(error: &dyn Error) {
         }
         cause = inner.source();
     }
+    note(&message);
+}
+
+/// Says on standard error what an operator should know.
+pub fn note(text: &str) {
     // Nobody to tell if even that fails.
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "tidegate: {text}");
 }
 
 /// Whether standard output may have colours: a terminal, and nobody asked for none (<https://no-color.org>).

@@ -39,7 +39,7 @@ pub const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 pub const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Idle connections kept to one endpoint by one worker.
 pub const IDLE_PER_ENDPOINT_MAX: usize = 128;
-/// Times one request may be sent: the first and one more.
+/// Times one request may be sent to a version, and connections tried for it: the first and one more.
 pub const ATTEMPTS_MAX: usize = 2;
 /// Failures in a row after which an endpoint is ejected.
 pub const EJECT_AFTER_FAILURES: u32 = 5;
@@ -54,8 +54,29 @@ pub const VISITORS_MAX: usize = 1_048_576;
 /// Evidence events of one worker that may wait for the thread that counts visitors, which looks every 10 ms: eight times
 /// what a core can produce meanwhile. A full queue drops events and counts the drops.
 pub const EVENT_QUEUE_MAX: usize = 8_192;
+/// Lines of the access log of one worker that may wait for the thread that writes them, which looks every 10 ms: three
+/// times what a core can produce meanwhile. Each may hold on to its request's head, so that a standard output that stands
+/// still costs 64 MiB a worker at the very worst. A full queue drops lines and counts the drops.
+pub const ACCESS_LOG_QUEUE_MAX: usize = 2_048;
 /// Visitors each worker remembers so as not to ask twice.
 pub const VISITOR_CACHE_MAX: usize = 16_384;
+/// Seconds, at least, between two lookups of one DNS name, whatever its TTL says and however it fails: no name server is
+/// flooded by a TTL of 0 or by a name that is gone.
+pub const DNS_TTL_SECONDS_MIN: u32 = 1;
+/// Seconds after which a DNS name is looked up again at the latest: a TTL of a day must not outlive the move of an
+/// endpoint by a day.
+pub const DNS_TTL_SECONDS_MAX: u32 = 300;
+/// Seconds between two lookups of a DNS name that has failed many times in a row: half a minute after its name server is
+/// back, so is the name.
+pub const DNS_BACKOFF_SECONDS_MAX: u32 = 30;
+/// Seconds a lookup of one DNS name may take, search domains and second name servers included.
+pub const DNS_LOOKUP_TIMEOUT_SECONDS: u32 = 10;
+/// Lookups of DNS names under way at once; each asks for IPv4 and IPv6, and a name server that answers over one TCP
+/// connection is asked at most 32 questions at a time.
+pub const DNS_LOOKUPS_MAX: usize = 16;
+/// Seconds that a new configuration waits for the first answers about its DNS names, so that no version begins without
+/// endpoints; then it comes into force with what is known.
+pub const DNS_FIRST_ANSWER_SECONDS: u32 = 2;
 /// Bytes of a `/metrics` answer that a scrape accepts.
 pub const SCRAPE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Seconds a scrape may take.

@@ -17,8 +17,8 @@ pub struct Visitor {
     pub header: Option<HeaderName>,
     /// What identifies a request without that header. Default `cookie`.
     pub by: Identity,
-    /// Whether a tester may choose a version with `x-tidegate-version` (header or cookie). Default true. Such requests
-    /// are left out of the analysis.
+    /// Whether a tester may choose a version with the header `x-tidegate-version` or the cookie `tidegate-version`.
+    /// Default true. Such requests are left out of the analysis.
     #[serde(rename = "override")]
     pub overridable: bool,
 }

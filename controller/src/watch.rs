@@ -47,7 +47,13 @@ pub enum Unusable {
     /// Something in it is wrong: every problem, each by its path.
     #[error("{0}")]
     Wrong(Problems),
+    /// It is right in itself, but cannot be put in force here and now: an address in it is in use, for example.
+    #[error("{0}")]
+    Refused(String),
 }
+
+/// What else a configuration must pass before it is passed on, or why it does not.
+type Check = Box<dyn Fn(&Config) -> Result<(), String> + Send>;
 
 /// The newest version of the file.
 #[derive(Debug, Clone)]
@@ -70,6 +76,15 @@ impl Watcher {
     /// Starts to follow `file`. The receiver holds the first version at once and wakes for each whose content differs
     /// from the one before; it keeps the newest only, so a slow reader skips but never lags.
     pub fn start(file: &Path) -> Result<(Self, watch::Receiver<Seen>), WatchError> {
+        Self::checking(file, |_| Ok(()))
+    }
+
+    /// The same for configurations that must pass `check`, too. One that does not is looked at again from time to time:
+    /// what is in its way may go.
+    pub fn checking(
+        file: &Path,
+        check: impl Fn(&Config) -> Result<(), String> + Send + 'static,
+    ) -> Result<(Self, watch::Receiver<Seen>), WatchError> {
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let failed = |source| WatchError::Directory { directory: directory.to_owned(), source };
         // One place: however many events arrive, one wake-up is pending.
@@ -78,8 +93,9 @@ impl Watcher {
         notify.watch(directory, RecursiveMode::NonRecursive).map_err(failed)?;
         // Read only now: a change after the first reading is reported.
         let last = load(file);
-        let (sender, receiver) = watch::channel(Seen { count: 1, config: last.clone().and_then(parse) });
-        let follower = Follower { file: file.to_owned(), last, sender };
+        let check: Check = Box::new(check);
+        let (sender, receiver) = watch::channel(Seen { count: 1, config: read(last.clone(), &check) });
+        let follower = Follower { file: file.to_owned(), last, check, sender };
         let thread = std::thread::Builder::new().name("config".into());
         thread.spawn(move || follower.run(&woken)).map_err(WatchError::Thread)?;
         Ok((Self { _notify: notify }, receiver))
@@ -99,6 +115,7 @@ fn notifier(wake: SyncSender<()>) -> notify::Result<RecommendedWatcher> {
 struct Follower {
     file: PathBuf,
     last: Result<Vec<u8>, Unusable>,
+    check: Check,
     sender: watch::Sender<Seen>,
 }
 
@@ -116,8 +133,15 @@ impl Follower {
             }
             if now != self.last {
                 self.last.clone_from(&now);
-                let config = now.and_then(parse);
+                let config = read(now, &self.check);
                 self.sender.send_modify(|seen| *seen = Seen { count: seen.count + 1, config });
+            } else if matches!(self.sender.borrow().config, Err(Unusable::Refused(_))) {
+                let config = read(now, &self.check);
+                self.sender.send_if_modified(|seen| {
+                    let differs = seen.config != config;
+                    seen.config = config;
+                    differs
+                });
             }
         }
     }
@@ -138,9 +162,11 @@ fn load(file: &Path) -> Result<Vec<u8>, Unusable> {
     if bytes.len() > CONFIG_BYTES_MAX { Err(Unusable::NotText) } else { Ok(bytes) }
 }
 
-fn parse(bytes: Vec<u8>) -> Result<Arc<Config>, Unusable> {
-    let text = String::from_utf8(bytes).map_err(|_| Unusable::NotText)?;
-    Config::parse(&text).map(Arc::new).map_err(Unusable::Wrong)
+fn read(loaded: Result<Vec<u8>, Unusable>, check: &Check) -> Result<Arc<Config>, Unusable> {
+    let text = String::from_utf8(loaded?).map_err(|_| Unusable::NotText)?;
+    let config = Config::parse(&text).map_err(Unusable::Wrong)?;
+    check(&config).map_err(Unusable::Refused)?;
+    Ok(Arc::new(config))
 }
 
 #[cfg(test)]

@@ -74,13 +74,13 @@ pub(crate) struct Gate {
 impl Gate {
     /// Lets a request in, unless `limit` are in already.
     pub(crate) fn admit(self: &Rc<Self>, activity: &Rc<Activity>, limit: u32) -> Option<Admission> {
+        activity.head_since.set(None);
         if self.in_flight.get() >= limit {
             return None;
         }
         self.in_flight.set(self.in_flight.get() + 1);
         activity.in_flight.set(activity.in_flight.get() + 1);
         activity.waiting.set(activity.waiting.get() + 1);
-        activity.head_since.set(None);
         Some(Admission { gate: Rc::clone(self), activity: Rc::clone(activity), answered: false })
     }
 }
@@ -131,6 +131,9 @@ mod tests {
         assert_eq!(activity.wait(true), Wait::Transfer(0));
         drop(admission);
         assert_eq!(activity.wait(true), Wait::Request(0));
+        activity.received();
+        assert!(gate.admit(&activity, 0).is_none());
+        assert_eq!(activity.wait(true), Wait::Request(0), "a head that was turned away is complete");
         assert!(gate.admit(&activity, 1).is_some());
     }
 }

@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher13;
 use tidegate_config::Key;
 
 /// A visitor's draw: 64 uniform bits from the rollout's salt and the visitor's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Draw(pub u64);
 
 impl Draw {

@@ -44,6 +44,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     });
     let io = ClientIo::new(stream, ahead, Rc::clone(&activity));
     let watch = Watch { worker, activity, deadline, timeouts, looked: Cell::new(Tick::MAX) };
+    watch.deadline.set(watch.shortest());
     match protocol {
         Protocol::Http1 => serve_http1(io, service, &watch).await,
         Protocol::Http2 => serve_http2(io, service, &watch).await,
@@ -168,10 +169,14 @@ impl Watch {
             }
             // What it waits for may change at any time to something with a shorter limit, so look again within the
             // shortest: once in that time, not once a request.
-            let shortest = Timer::ticks(header_read.min(client_idle).min(body_idle));
-            self.deadline.set_at(until.min(now + shortest));
+            self.deadline.set_at(until.min(now + Timer::ticks(self.shortest())));
         }
         Poll::Pending
+    }
+
+    fn shortest(&self) -> Duration {
+        let Timeouts { header_read, client_idle, body_idle, .. } = self.timeouts;
+        header_read.min(client_idle).min(body_idle)
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Patience<'a> {
 }
 
 /// Sends the request in `request` to an endpoint of `arm`. What was not sent, or can be sent twice without harm, is sent
-/// once more. A request that was not sent at all is left in `request`.
+/// once more, to another endpoint where there is one. What can be sent to another version is left in `request`.
 pub(crate) async fn forward(
     worker: &Worker,
     arm: &Arm,
@@ -46,24 +46,24 @@ pub(crate) async fn forward(
     patience: &Patience<'_>,
 ) -> Result<Answer, Error> {
     let mut fresh = false;
-    let mut attempt = 0;
+    let mut tried = None;
+    let (mut sent, mut unreached) = (0, 0);
     loop {
-        attempt += 1;
-        let endpoint = choose(worker, &arm.endpoints).ok_or(Error::NoEndpoint)?;
+        let endpoint = choose(worker, &arm.endpoints, tried).ok_or(Error::NoEndpoint)?;
+        tried = Some(endpoint.id);
         let pool = worker.pool(endpoint);
         let lease = pool.lease();
         let mut link = match open(&pool, patience, fresh).await {
             Ok(link) => link,
-            Err(_) if attempt < limits::ATTEMPTS_MAX && arm.endpoints.len() > 1 => {
-                note_failure(arm, endpoint);
-                continue;
-            }
             Err(error) => {
                 note_failure(arm, endpoint);
+                unreached += 1;
+                if unreached < limits::ATTEMPTS_MAX && arm.endpoints.len() > 1 {
+                    continue;
+                }
                 return Err(error);
             }
         };
-        patience.start();
         let failure = match link.exchange(request, patience.deadline, || patience.is_over()).await {
             Ok(response) => return Ok(Answer { response, link, lease }),
             Err(failure) => failure,
@@ -83,9 +83,10 @@ pub(crate) async fn forward(
         {
             note_failure(arm, endpoint);
         }
-        if reset && attempt < limits::ATTEMPTS_MAX {
+        sent += 1;
+        if reset {
             *request = link.head.borrow().replay();
-            if request.is_some() {
+            if request.is_some() && sent < limits::ATTEMPTS_MAX {
                 continue;
             }
         }
@@ -94,8 +95,8 @@ pub(crate) async fn forward(
 }
 
 /// The less busy of two endpoints picked by chance (the power of two choices): nearly as even as looking at all, without
-/// every worker running to the same one.
-fn choose<'a>(worker: &Worker, endpoints: &'a [Arc<Endpoint>]) -> Option<&'a Arc<Endpoint>> {
+/// every worker running to the same one. Another than the one `tried` last, if there is one.
+fn choose<'a>(worker: &Worker, endpoints: &'a [Arc<Endpoint>], tried: Option<u64>) -> Option<&'a Arc<Endpoint>> {
     match endpoints {
         [] => None,
         [only] => Some(only),
@@ -103,7 +104,8 @@ fn choose<'a>(worker: &Worker, endpoints: &'a [Arc<Endpoint>]) -> Option<&'a Arc
             let now = now();
             let (first, second) = worker.two_of(all.len());
             let (first, second) = (&all[first], &all[second]);
-            match (first.is_admitted(now), second.is_admitted(now)) {
+            let is_usable = |endpoint: &&Arc<Endpoint>| endpoint.is_admitted(now) && Some(endpoint.id) != tried;
+            match (is_usable(&first), is_usable(&second)) {
                 (true, false) => Some(first),
                 (false, true) => Some(second),
                 (true, true) => {
@@ -111,7 +113,10 @@ fn choose<'a>(worker: &Worker, endpoints: &'a [Arc<Endpoint>]) -> Option<&'a Arc
                     Some(if busier { second } else { first })
                 }
                 // At most half are ejected, so another one is admitted, unless ejections crossed: then any will do.
-                (false, false) => Some(all.iter().find(|endpoint| endpoint.is_admitted(now)).unwrap_or(first)),
+                (false, false) => {
+                    let admitted = || all.iter().find(|endpoint| endpoint.is_admitted(now));
+                    all.iter().find(is_usable).or_else(admitted).or(Some(first))
+                }
             }
         }
     }
@@ -121,7 +126,7 @@ async fn open(pool: &Rc<Pool>, patience: &Patience<'_>, fresh: bool) -> Result<B
     if !fresh && let Some(link) = pool.take() {
         return Ok(link);
     }
-    let connecting = tokio::time::timeout(patience.connect, Link::connect(pool.endpoint.address));
+    let connecting = tokio::time::timeout(patience.connect.min(patience.request), Link::connect(pool.endpoint.address));
     connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)
 }
 
@@ -132,19 +137,26 @@ pub(crate) fn note_failure(arm: &Arm, endpoint: &Endpoint) {
 }
 
 impl Patience<'_> {
-    /// Sets the deadline for one attempt.
-    fn start(&self) {
-        let uploading = self.progress.as_ref().is_some_and(|progress| !progress.ended.get());
-        self.deadline.set(if uploading { self.body_idle } else { self.request });
+    /// Sets the deadline, once for all attempts.
+    pub(crate) fn start(&self) {
+        let uploading = self.progress.is_some();
+        self.deadline.set(if uploading { self.request.min(self.body_idle) } else { self.request });
     }
 
     /// Whether the wait is over now that the deadline has passed; sets it anew where the request body has moved on.
     fn is_over(&self) -> bool {
         let Some(progress) = &self.progress else { return true };
-        let patience = if progress.ended.get() { self.request } else { self.body_idle };
-        let until = progress.last.get().saturating_add(Timer::ticks(patience));
-        self.deadline.set_at(until);
-        until <= self.deadline.timer().now()
+        let now = self.deadline.timer().now();
+        let after = |wait| progress.last.get().saturating_add(Timer::ticks(wait));
+        let (until, look) = if progress.ended.get() {
+            (after(self.request), after(self.request))
+        } else {
+            // The upload may end at any time, and from then on the other wait counts.
+            let until = after(self.body_idle);
+            (until, until.min(now + Timer::ticks(self.request)))
+        };
+        self.deadline.set_at(look);
+        until <= now
     }
 
     /// Which wait it was that took too long.

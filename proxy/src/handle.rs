@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tidegate_config::limits;
 
+use crate::access_log::Line;
 use crate::admission::{Activity, Admission};
 use crate::body::ResponseBody;
 use crate::clock::now;
@@ -34,16 +35,20 @@ pub(crate) struct Client {
 }
 
 /// Answers one request: load the snapshot, find the route, assign a version, choose an endpoint, rewrite the fields,
-/// forward, rewrite them back, record.
+/// forward, rewrite them back, record, log.
 pub(crate) async fn handle(client: &Client, request: Request<Incoming>) -> Response<ResponseBody> {
     let started = now();
     let snapshot = client.worker.snapshot();
-    respond(client, &snapshot, request, started).await.unwrap_or_else(|error| error.response())
+    let line = client.worker.log.open(&snapshot, client.address, &request, started);
+    let response = respond(client, &snapshot, &line, request, started).await.unwrap_or_else(|error| error.response());
+    line.close(&response);
+    response
 }
 
 async fn respond(
     client: &Client,
     snapshot: &Snapshot,
+    line: &Line<'_>,
     request: Request<Incoming>,
     started: Instant,
 ) -> Result<Response<ResponseBody>, Error> {
@@ -53,11 +58,14 @@ async fn respond(
     let (mut request, progress) = with_progress(request, snapshot, worker);
     let target = accept(snapshot, &mut request)?;
     let service = &snapshot.services[target.service];
-    let visitor =
-        service.splits().then(|| Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()));
-    let arm = visitor.map_or(service.fallback, |visitor| visitor.arm(service));
+    let visitor = if service.splits() {
+        Some(Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()))
+    } else {
+        Visitor::choosing(service, request.headers())
+    };
+    let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
     let may_convert = record::may_convert(service, request.method(), request.uri().path());
-    let assigned = Assigned { worker, snapshot, service, arm, visitor, may_convert };
+    let assigned = Assigned { worker, snapshot, line, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
 
     let sent = send(client, request, progress, target, &assigned).await;
@@ -120,6 +128,7 @@ async fn send(
     let deadline = worker.timer.deadline();
     *request.version_mut() = Version::HTTP_11;
     headers::forwarded(&mut request, &client.forwarded_for, worker.request_id());
+    assigned.line.sent(&request, target.service, assigned);
     let timeouts = &assigned.snapshot.timeouts;
     let patience = Patience {
         deadline: &deadline,
@@ -128,11 +137,13 @@ async fn send(
         body_idle: timeouts.body_idle,
         progress,
     };
+    patience.start();
     let service = assigned.service;
     let mut request = Some(request);
     let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
-        // A version that cannot be reached at all hurts its own record, not its visitors.
+        // A version that cannot be reached, or breaks off what may be sent again, hurts its own record, not its visitors.
         Err(error) if request.is_some() && assigned.arm != service.fallback && cause(&error).is_some() => {
+            assigned.line.fell_back(service.fallback);
             let fallback = forward(worker, &service.arms[service.fallback], &mut request, &patience).await;
             (service.fallback, fallback, cause(&error))
         }

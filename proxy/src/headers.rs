@@ -119,7 +119,7 @@ fn check_host<B>(request: &mut Request<B>, hosts: usize) -> Result<(), Error> {
 fn is_host(value: &[u8]) -> bool {
     let in_name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
     let in_address = |b: &u8| b.is_ascii_hexdigit() || b":.".contains(b);
-    let (is_name, rest) = if let Some(literal) = value.strip_prefix(b"[") {
+    let (named, rest) = if let Some(literal) = value.strip_prefix(b"[") {
         let end = literal.iter().position(|b| !in_address(b)).unwrap_or(literal.len());
         (end > 0 && literal.get(end) == Some(&b']'), literal.get(end + 1..).unwrap_or_default())
     } else {
@@ -133,7 +133,7 @@ fn is_host(value: &[u8]) -> bool {
         });
         number.is_some()
     };
-    is_name && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
+    named && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
 }
 
 /// The host of an accepted request, without its port.

@@ -21,13 +21,23 @@ const BACKLOG: i32 = 4_096;
 
 /// Opens one of the sockets of an address.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    let socket = socket(address)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Fails where anybody listens on an address, whether or not they share it.
+pub(crate) fn probe(address: SocketAddr) -> io::Result<()> {
+    socket(address)?.bind(&address.into())
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
 }
 
 /// Takes clients until `stop` says so; then those that the kernel has already let in.
@@ -36,15 +46,26 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stop: 
         let mut stopped = pin!(stop.wait_for(|stop| *stop));
         let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            // Without a client waiting and with nobody to tell us to go on, the queue is empty for good.
             Poll::Pending => stopped.as_mut().poll(cx).map(|_| None),
         })
         .await;
         match accepted {
-            None => return,
+            None => return take_last(&worker, listener),
             Some(Ok((stream, peer))) => welcome(&worker, stream, peer),
             // Out of file descriptors, most likely: the clients that are being served will free some.
             Some(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// Takes the clients that the kernel has let in but not announced yet: closing the socket would reset them.
+fn take_last(worker: &Rc<Worker>, listener: TcpListener) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            welcome(worker, stream, peer);
         }
     }
 }

@@ -62,6 +62,10 @@ impl Collector for Export {
         let dropped = self.proxy.dropped_events();
         let mut family = encoder.encode_descriptor("tidegate_evidence_dropped", help, None, MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, _, u64>(&dropped, None)?;
+        let help = "Lines of the access log lost to a full queue or a closed output";
+        let dropped = self.proxy.dropped_lines();
+        let mut family = encoder.encode_descriptor("tidegate_access_log_dropped", help, None, MetricType::Counter)?;
+        family.encode_counter::<NoLabelSet, _, u64>(&dropped, None)?;
         Self::endpoints(encoder, &current)?;
 
         let registry = self.proxy.state().registry();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tidegate_config::RolloutId;
 
+use crate::access_log::Line;
 use crate::clock;
 use crate::cookie::{self, Facts};
 use crate::firsts::Firsts;
@@ -19,6 +20,7 @@ use crate::worker::Worker;
 pub(crate) struct Assigned<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) snapshot: &'a Snapshot,
+    pub(crate) line: &'a Line<'a>,
     pub(crate) service: &'a Service,
     pub(crate) arm: usize,
     /// `None` where the service does not tell visitors apart.
@@ -53,16 +55,14 @@ impl Assigned<'_> {
         let shards = if chosen { &arm.outside } else { &arm.shards };
         shards.count(self.worker.index, outcome.latency, outcome.failure);
         let Some(visitor) = self.visitor.filter(|visitor| visitor.chosen.is_none()) else { return };
-        if visitor.is_new && outcome.status.is_some() && is_publicly_cacheable(fields) {
-            // A cookie here would name one visitor to many, and without it the visitor cannot be met again.
-            return;
-        }
         let failed = outcome.failure.is_some();
         let converted = self.may_convert && self.is_conversion(outcome);
         let new = self.service.rollout.and_then(|_| Firsts::of(self.arm, failed, converted));
         match new {
             // The usual case: a visitor who is known, with nothing new to tell.
             Some(new) if visitor.facts.is_some() && self.worker.recalls(visitor.draw, self.rollout(), new) => {}
+            // A cookie here would name one visitor to many, and without it the visitor cannot be met again.
+            _ if visitor.id.is_some() && (visitor.is_new || new.is_some()) && is_publicly_cacheable(fields) => {}
             Some(new) => self.record_firsts(&visitor, outcome, new, fields),
             None => self.set_cookies(&visitor, outcome, None, fields),
         }

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use tidegate_config::Publication;
+use tidegate_config::{Config, Publication};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::access_log::AccessLog;
 use crate::clock::now;
-use crate::ledger::{Counting, Reporter};
+use crate::ledger::Counting;
 use crate::listen;
 use crate::registry::Registry;
 use crate::state::{Resolved, State};
@@ -47,28 +48,45 @@ enum Command {
 pub struct Proxy {
     state: Arc<State>,
     counting: Counting,
+    access_log: AccessLog,
     commands: Vec<mpsc::UnboundedSender<Command>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// By the address that was asked for: the address bound, and the word to stop.
-    listeners: Mutex<BTreeMap<SocketAddr, (SocketAddr, watch::Sender<bool>)>>,
+    listeners: Mutex<Listeners>,
 }
 
+/// By the address that was asked for: the address bound, and the word to stop.
+type Listeners = BTreeMap<SocketAddr, (SocketAddr, watch::Sender<bool>)>;
+
 impl Proxy {
-    /// Starts `workers` threads with a first publication in force, listening on its addresses.
+    /// Starts `workers` threads with a first publication in force, listening on its addresses. The access log, where the
+    /// configuration asks for one, goes to standard output.
     pub fn start(publication: &Publication, resolved: &Resolved, workers: usize) -> Result<Self, StartError> {
+        Self::start_logging_to(io::stdout(), publication, resolved, workers)
+    }
+
+    /// The same with another place for the access log.
+    pub fn start_logging_to(
+        out: impl io::Write + Send + 'static,
+        publication: &Publication,
+        resolved: &Resolved,
+        workers: usize,
+    ) -> Result<Self, StartError> {
         let registry: Arc<Mutex<Registry>> = Arc::default();
         let (counting, reporters) = Counting::start(Arc::clone(&registry), workers).map_err(StartError::Worker)?;
+        let (access_log, logs) = AccessLog::start(out, workers).map_err(StartError::Worker)?;
+        access_log.switch(publication.config.access_log.is_some());
         let state = Arc::new(State::new(publication, resolved, workers, registry));
         let (mut commands, mut threads) = (Vec::new(), Vec::new());
-        for (index, reporter) in reporters.into_iter().enumerate() {
+        for (index, (reporter, log)) in reporters.into_iter().zip(logs).enumerate() {
             let (sender, receiver) = mpsc::unbounded_channel();
             let state = Arc::clone(&state);
-            let body = move || run(index, workers, state, reporter, receiver);
+            let body = move || run(index, || Worker::new(index, workers, state, reporter, log), receiver);
             let thread = thread::Builder::new().name(format!("tidegate-worker-{index}")).spawn(body);
             threads.push(thread.map_err(StartError::Worker)?);
             commands.push(sender);
         }
-        let proxy = Self { state, counting, commands, threads: Mutex::new(threads), listeners: Mutex::default() };
+        let proxy =
+            Self { state, counting, access_log, commands, threads: Mutex::new(threads), listeners: Mutex::default() };
         proxy.listen(publication)?;
         Ok(proxy)
     }
@@ -77,8 +95,16 @@ impl Proxy {
     /// refuses the whole publication; addresses that are gone let their clients finish.
     pub fn apply(&self, publication: &Publication, resolved: &Resolved) -> Result<(), StartError> {
         self.listen(publication)?;
+        self.access_log.switch(publication.config.access_log.is_some());
         self.state.apply(publication, resolved);
         Ok(())
+    }
+
+    /// Whether every address of a configuration can be opened, or is open. It may still be taken by somebody else before
+    /// [`apply`](Self::apply).
+    pub fn can_open(&self, config: &Config) -> Result<(), StartError> {
+        let listeners = lock(&self.listeners);
+        config.listeners.iter().try_for_each(|listener| Self::probe(&listeners, listener.address))
     }
 
     /// What the workers read and count.
@@ -91,6 +117,11 @@ impl Proxy {
         self.counting.dropped()
     }
 
+    /// Lines of the access log lost to a full queue or a closed output.
+    pub fn dropped_lines(&self) -> u64 {
+        self.access_log.dropped()
+    }
+
     /// The addresses clients can connect to.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         lock(&self.listeners).values().map(|(bound, _)| *bound).collect()
@@ -101,6 +132,7 @@ impl Proxy {
         let wanted: Vec<SocketAddr> = publication.config.listeners.iter().map(|listener| listener.address).collect();
         let mut opened = Vec::new();
         for address in wanted.iter().filter(|address| !listeners.contains_key(address)) {
+            Self::probe(&listeners, *address)?;
             let failed = |source| StartError::Listen { address: *address, source };
             let first = listen::bind(*address).map_err(failed)?;
             let bound = first.local_addr().map_err(failed)?;
@@ -122,6 +154,18 @@ impl Proxy {
         Ok(())
     }
 
+    /// Finds out whether somebody else listens on an address. Opening it does not tell: every socket that shares its port
+    /// like ours do would be let in, and be given a part of its clients.
+    fn probe(listeners: &Listeners, address: SocketAddr) -> Result<(), StartError> {
+        // Next to one of our own, a wildcard address for example, this cannot be told apart from somebody else's.
+        let ours =
+            |(known, (bound, _)): (&SocketAddr, &(SocketAddr, _))| *known == address || bound.port() == address.port();
+        if listeners.iter().any(ours) {
+            return Ok(());
+        }
+        listen::probe(address).map_err(|source| StartError::Listen { address, source })
+    }
+
     /// Takes no more clients, lets requests end within `timeouts.drain`, and returns when all workers have stopped.
     pub fn drain(&self) {
         for (_, stop) in lock(&self.listeners).values() {
@@ -134,6 +178,7 @@ impl Proxy {
         for thread in std::mem::take(&mut *lock(&self.threads)) {
             let _ = thread.join();
         }
+        self.access_log.finish();
     }
 }
 
@@ -142,10 +187,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The body of a worker thread.
-fn run(index: usize, count: usize, state: Arc<State>, reporter: Reporter, commands: mpsc::UnboundedReceiver<Command>) {
+fn run(index: usize, worker: impl FnOnce() -> Rc<Worker>, commands: mpsc::UnboundedReceiver<Command>) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     match runtime {
-        Ok(runtime) => runtime.block_on(work(Worker::new(index, count, state, reporter), commands)),
+        Ok(runtime) => runtime.block_on(work(worker(), commands)),
         // Without a runtime there is no worker; its listeners close, so the kernel gives its clients to the others.
         Err(error) => eprintln!("tidegate: worker {index} cannot start: {error}"),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidegate_config::policy::Conversion;
 use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
 
+use crate::assign;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
@@ -97,6 +98,11 @@ impl Service {
     /// Whether more than one version takes visitors, so that they must be told apart.
     pub fn splits(&self) -> bool {
         self.rollout.is_some() || self.arms.iter().any(|arm| arm.upper != 0 && arm.upper != 1_000_000)
+    }
+
+    /// The arm at a place on the line. This is the line that picks a version.
+    pub fn arm_at(&self, place: u32) -> usize {
+        assign::pick(self.arms.iter().map(|arm| arm.upper), place)
     }
 
     /// The arm that a tester names: a version, `stable` or `canary`.

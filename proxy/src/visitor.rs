@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use http::{HeaderMap, header};
 use tidegate_config::Identity as By;
 
-use crate::assign::{self, Draw};
+use crate::assign::Draw;
 use crate::cookie::{self, Facts, Identity, Ours, SealedFacts};
 use crate::snapshot::{Service, Snapshot};
 
 /// The visitor behind one request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Visitor {
     /// Its draw in this service's split.
     pub(crate) draw: Draw,
@@ -42,7 +42,7 @@ impl Visitor {
             ours.read(value.as_bytes(), &service.facts_cookie);
         }
         let named = service.visitor.header.as_ref().and_then(|name| fields.get(name.as_str()));
-        let mut visitor = Self { draw: Draw(0), id: None, is_new: false, anonymous: false, facts: None, chosen: None };
+        let mut visitor = Self::default();
         if let Some(name) = named {
             visitor.draw = Draw::of(&service.salt, name.as_bytes());
         } else {
@@ -62,11 +62,21 @@ impl Visitor {
             }
         }
         visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
-        if service.visitor.overridable {
-            let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
-            visitor.chosen = header.or(ours.version).and_then(|name| service.arm_named(name));
-        }
+        visitor.chosen = chosen(service, fields, &ours);
         visitor
+    }
+
+    /// A tester who chose a version of a service that does not divide its visitors.
+    pub(crate) fn choosing(service: &Service, fields: &HeaderMap) -> Option<Self> {
+        if service.arms.len() < 2 {
+            return None;
+        }
+        let mut ours = Ours::default();
+        if let Some(value) = fields.get(header::COOKIE) {
+            ours.read(value.as_bytes(), &service.facts_cookie);
+        }
+        let chosen = chosen(service, fields, &ours)?;
+        Some(Self { chosen: Some(chosen), ..Self::default() })
     }
 
     /// What its cookie says of the rollout, if the cookie is ours, this visitor's and of this rollout.
@@ -74,14 +84,23 @@ impl Visitor {
         Facts::open(&snapshot.cookie_key, self.id?, service.rollout?, &self.facts?)
     }
 
-    /// The arm that this visitor sees. This is the line that picks a version.
+    /// The arm that this visitor sees.
     pub(crate) fn arm(&self, service: &Service) -> usize {
-        self.chosen.unwrap_or_else(|| assign::pick(service.arms.iter().map(|arm| arm.upper), self.draw.place()))
+        self.chosen.unwrap_or_else(|| service.arm_at(self.draw.place()))
     }
 }
 
 /// The field by which a tester chooses a version.
 pub(crate) const OVERRIDE_HEADER: &str = "x-tidegate-version";
+
+/// The arm that a tester chose, by the header or by the cookie.
+fn chosen(service: &Service, fields: &HeaderMap, ours: &Ours<'_>) -> Option<usize> {
+    if !service.visitor.overridable {
+        return None;
+    }
+    let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
+    header.or(ours.version).and_then(|name| service.arm_named(name))
+}
 
 fn of_address(service: &Service, client: IpAddr) -> Draw {
     match client.to_canonical() {

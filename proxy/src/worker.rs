@@ -12,6 +12,7 @@ use http::HeaderValue;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
+use crate::access_log::Log;
 use crate::admission::Gate;
 use crate::assign::Draw;
 use crate::clock;
@@ -32,6 +33,7 @@ pub(crate) struct Worker {
     pub(crate) timer: Rc<Timer>,
     pub(crate) gate: Rc<Gate>,
     pub(crate) reporter: Reporter,
+    pub(crate) log: Log,
     /// Whether connections are to end after the request they are at.
     pub(crate) draining: Cell<bool>,
     /// Client connections of this worker.
@@ -53,7 +55,7 @@ const ID_LENGTH: usize = 32;
 const IDS_AT_ONCE: usize = 64;
 
 impl Worker {
-    pub(crate) fn new(index: usize, count: usize, state: Arc<State>, reporter: Reporter) -> Rc<Self> {
+    pub(crate) fn new(index: usize, count: usize, state: Arc<State>, reporter: Reporter, log: Log) -> Rc<Self> {
         let snapshot = RefCell::new(Rc::new(state.current().load_full()));
         Rc::new(Self {
             index,
@@ -61,6 +63,7 @@ impl Worker {
             timer: Timer::new(clock::now()),
             gate: Rc::default(),
             reporter,
+            log,
             draining: Cell::new(false),
             connections: Cell::new(0),
             state,
@@ -148,6 +151,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access_log::AccessLog;
     use crate::ledger::Counting;
     use crate::registry::Registry;
 
@@ -162,6 +166,7 @@ mod tests {
     fn worker() -> Rc<Worker> {
         let registry = Arc::default();
         let (_, mut reporters) = Counting::start(Arc::clone(&registry), 1).unwrap();
+        let (_, mut logs) = AccessLog::start(std::io::sink(), 1).unwrap();
         let publication = tidegate_config::Publication {
             generation: 1,
             cookie_key: tidegate_config::Key([0; 16]),
@@ -175,6 +180,6 @@ mod tests {
         };
         let registry: Arc<std::sync::Mutex<Registry>> = registry;
         let state = Arc::new(State::new(&publication, &std::collections::BTreeMap::new(), 1, registry));
-        Worker::new(0, 1, state, reporters.remove(0))
+        Worker::new(0, 1, state, reporters.remove(0), logs.remove(0))
     }
 }

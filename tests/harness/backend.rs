@@ -29,8 +29,6 @@ pub(crate) struct Seen {
     pub(crate) head: Vec<u8>,
     /// The decoded body; `None` where it was not read or did not end properly.
     pub(crate) body: Option<Vec<u8>>,
-    /// The number of its connection, from 0.
-    pub(crate) connection: usize,
 }
 
 impl Seen {
@@ -85,7 +83,7 @@ impl Backend {
         Self::build(None, Box::new(handler))
     }
 
-    /// The same, closing connections that were idle for so long.
+    /// The same, closing connections that were idle for so long after a request.
     pub(crate) fn idling(idle: Duration, handler: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static) -> Self {
         Self::build(Some(idle), Box::new(handler))
     }
@@ -209,7 +207,7 @@ impl Exchange<'_> {
             if let Some(at) = find(&self.pending, b"\r\n\r\n") {
                 break at + 4;
             }
-            let idle = self.shared.idle.filter(|_| self.pending.is_empty());
+            let idle = self.shared.idle.filter(|_| self.served > 0 && self.pending.is_empty());
             self.stream.set_read_timeout(idle).unwrap();
             if !self.read_more() {
                 return false;
@@ -219,7 +217,7 @@ impl Exchange<'_> {
         let head = self.pending.drain(..end).collect();
         let mut seen = self.shared.seen.lock().unwrap();
         self.index = seen.len();
-        seen.push(Seen { head, body: None, connection: self.connection });
+        seen.push(Seen { head, body: None });
         true
     }
 

@@ -61,6 +61,11 @@ impl Answer {
     }
 }
 
+/// As many fields of a head, each with this value.
+pub(crate) fn fields(count: usize, value: &str) -> String {
+    (0..count).map(|i| format!("x-{i}: {value}\r\n")).collect::<Vec<_>>().concat()
+}
+
 /// A connection to the proxy.
 pub(crate) struct Client {
     stream: TcpStream,

@@ -28,6 +28,11 @@ impl Gate {
         drop(self.0.1.wait_timeout_while(state, DEADLINE, |state| !state.open).unwrap());
     }
 
+    /// Whether it has been opened.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.0.lock().unwrap().open
+    }
+
     /// How many have come to the gate.
     pub(crate) fn arrived(&self) -> usize {
         self.0.0.lock().unwrap().waiting

@@ -9,10 +9,10 @@ mod http2;
 mod proxy;
 mod samples;
 
-pub(crate) use backend::{After, Backend, Exchange, Seen, answers, backlogged, reply, unserved};
-pub(crate) use client::{Answer, Client};
+pub(crate) use backend::{After, Backend, Exchange, answers, backlogged, reply, unserved};
+pub(crate) use client::{Client, fields};
 pub(crate) use clock::{now, until};
 pub(crate) use gate::Gate;
 pub(crate) use http2::{Http2, request};
-pub(crate) use proxy::{TestProxy, canary, one};
+pub(crate) use proxy::{TestProxy, canary, fixed, one, spread};
 pub(crate) use samples::{Samples, binomial_bounds};

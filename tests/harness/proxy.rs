@@ -11,12 +11,18 @@ use super::backend::Backend;
 use super::client::{Answer, Client};
 use super::samples::Samples;
 
-/// A configuration with one service of one version; `more` is added to it.
+/// A configuration with one service of one version at one address; `more` is added to it.
 pub(crate) fn one(backend: &Backend, more: &str) -> String {
-    let address = backend.address;
+    spread(&[backend.address], more)
+}
+
+/// The same with several addresses.
+pub(crate) fn spread(addresses: &[SocketAddr], more: &str) -> String {
+    let addresses: Vec<String> = addresses.iter().map(|address| format!("'{address}'")).collect();
+    let addresses = addresses.join(", ");
     format!(
         "listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{{service: shop}}]\n\
-         services: {{shop: {{versions: {{v1: {{endpoints: ['{address}']}}}}}}}}\n{more}\n"
+         services: {{shop: {{versions: {{v1: {{endpoints: [{addresses}]}}}}}}}}\n{more}\n"
     )
 }
 
@@ -27,6 +33,15 @@ pub(crate) fn canary(stable: SocketAddr, canary: SocketAddr, more: &str) -> Stri
          services:\n  shop:\n    stable: v1\n    canary: v2\n    versions:\n      v1: {{endpoints: ['{stable}']}}\n      \
          v2: {{endpoints: ['{canary}']}}\n    rollout: {{strategy: canary, conversion: {{path: {{exact: /buy}}}}}}\n    \
          {more}\n"
+    )
+}
+
+/// A configuration whose `v2` has a fixed share beside `v1`; `more` is added to the service.
+pub(crate) fn fixed(stable: SocketAddr, other: SocketAddr, share: &str, more: &str) -> String {
+    format!(
+        "listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{{service: shop}}]\n\
+         services:\n  shop:\n    stable: v1\n    versions:\n      v1: {{endpoints: ['{stable}']}}\n      \
+         v2: {{endpoints: ['{other}'], share: {share}}}\n    {more}\n"
     )
 }
 
@@ -135,6 +150,19 @@ impl TestProxy {
         let published = self.published.lock().unwrap();
         let old = Publication { generation, splits: BTreeMap::new(), ..published.publication.clone() };
         self.proxy.apply(&old, &Resolved::new()).unwrap();
+    }
+
+    /// Which version each of these visitors meets: the text of its answer to `path`. A visitor is named by `x-user`.
+    pub(crate) fn versions_of(&self, visitors: impl IntoIterator<Item = u32>, path: &str) -> Vec<String> {
+        let mut client = self.client();
+        let visitors: Vec<u32> = visitors.into_iter().collect();
+        let mut versions = Vec::new();
+        for visitors in visitors.chunks(64) {
+            let one = |id| format!("GET {path} HTTP/1.1\r\nhost: shop.example\r\nx-user: visitor-{id}\r\n\r\n");
+            client.send(visitors.iter().map(one).collect::<Vec<_>>().concat());
+            versions.extend(visitors.iter().map(|_| client.answer().text().to_owned()));
+        }
+        versions
     }
 
     /// Takes no more clients and returns when all requests have ended or been cut.

@@ -27,6 +27,18 @@ impl Samples {
         format!("{sum}").parse().unwrap_or_else(|_| panic!("{name} is {sum}"))
     }
 
+    /// The cumulative buckets of the only histogram with this name, by their upper edges.
+    pub(crate) fn buckets(&self, name: &str) -> Vec<(f64, u64)> {
+        let name = format!("{name}_bucket");
+        let own = self.0.iter().filter(|(own, _, _)| *own == name);
+        own.map(|(_, labels, value)| (labels["le"].parse().unwrap(), format!("{value}").parse().unwrap())).collect()
+    }
+
+    /// The values that a label has.
+    pub(crate) fn values_of(&self, label: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(move |(_, labels, _)| labels.get(label).map(String::as_str))
+    }
+
     /// How many series there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{After, Backend, TestProxy, one};
+use crate::harness::{After, Backend, TestProxy, fields, one};
 
 /// Answers the first request, a POST so that it is not tried again, with `response`, every other one properly.
 fn bad_once(response: Vec<u8>, after: After) -> (Backend, TestProxy) {
@@ -27,7 +27,7 @@ const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
 #[test]
 fn what_is_no_response_is_answered_502() {
     let long = "x".repeat(64 * 1024);
-    let many: String = (0..101).map(|i| format!("x-{i}: y\r\n")).collect();
+    let many = fields(101, "y");
     let rows: Vec<(Vec<u8>, &str)> = vec![
         (b"garbage\r\n\r\n".to_vec(), "bad-response"),
         (b"\0\x01\x02\x03\x04\x05\x06\x07\r\n\r\n".to_vec(), "bad-response"),
@@ -139,18 +139,19 @@ fn a_body_after_the_head_of_a_response_to_head_ends_the_connection() {
 
 #[test]
 fn a_length_beside_chunks_counts_for_nothing() {
-    for fields in ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]
+    for framing in
+        ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]
     {
-        let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n5\r\nwhole\r\n0\r\n\r\n");
+        let response = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n5\r\nwhole\r\n0\r\n\r\n");
         let (_backend, proxy) = bad_once(response.into_bytes(), After::Keep);
         let mut client = proxy.client();
         let answer = client.send(POST).answer();
-        let framing = (answer.field("content-length"), answer.field("transfer-encoding"));
+        let returned = (answer.field("content-length"), answer.field("transfer-encoding"));
         match answer.status {
-            200 => assert_eq!((answer.text(), framing), ("whole", (None, Some("chunked"))), "{fields}"),
-            status => assert_eq!((status, answer.reason()), (502, "bad-response"), "{fields}"),
+            200 => assert_eq!((answer.text(), returned), ("whole", (None, Some("chunked"))), "{framing}"),
+            status => assert_eq!((status, answer.reason()), (502, "bad-response"), "{framing}"),
         }
-        assert_eq!(client.get("/").text(), "good", "{fields}");
+        assert_eq!(client.get("/").text(), "good", "{framing}");
     }
 }
 

@@ -91,7 +91,7 @@ fn a_client_that_does_not_read_stops_the_endpoint() {
     let result = Arc::clone(&written);
     let backend = Backend::start(move |exchange| {
         exchange.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n"));
-        let sent = exchange.send_until_stuck(&[b'x'; 64 * 1024], LARGE, Duration::from_millis(250));
+        let sent = exchange.send_until_stuck(&[b'x'; 16 * 1024], LARGE, Duration::from_millis(250));
         *result.lock().unwrap() = Some(sent);
         After::Close
     });
@@ -117,7 +117,7 @@ fn an_endpoint_that_does_not_read_stops_the_client() {
     let proxy = TestProxy::start(&one(&backend, ""));
     let mut client = Client::with_small_buffers(proxy.address());
     client.send(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {LARGE}\r\n\r\n"));
-    let written = client.send_until_stuck(&[b'x'; 64 * 1024], LARGE, Duration::from_millis(250));
+    let written = client.send_until_stuck(&[b'x'; 16 * 1024], LARGE, Duration::from_millis(250));
     assert!(written < IN_FLIGHT_MAX, "{written} bytes were in flight");
     gate.open();
 }

@@ -131,8 +131,8 @@ fn pipelined_requests_are_answered_in_order() {
     });
     let proxy = TestProxy::start(&one(&backend, ""));
     let mut client = proxy.client();
-    let all: String = (0..50).map(|i| format!("GET /{i} HTTP/1.1\r\nhost: shop.example\r\n\r\n")).collect();
-    client.send(all);
+    let all: Vec<String> = (0..50).map(|i| format!("GET /{i} HTTP/1.1\r\nhost: shop.example\r\n\r\n")).collect();
+    client.send(all.concat());
     for i in 0..50 {
         assert_eq!(client.answer().text(), format!("GET /{i} HTTP/1.1"));
     }

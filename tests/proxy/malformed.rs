@@ -1,6 +1,6 @@
 //! Requests that are not what RFC 9110 and 9112 allow: each gets its status, and nothing of them reaches an endpoint.
 
-use crate::harness::{Backend, TestProxy, one};
+use crate::harness::{Backend, TestProxy, fields, one};
 
 /// A request and what becomes of it. An empty reason: the answer comes from the parser, which names none.
 struct Row {
@@ -168,13 +168,12 @@ fn control_bytes_folds_and_names_that_are_none_are_refused() {
 fn heads_beyond_their_limits_are_refused() {
     let get = |target: &str, fields: &str| format!("GET {target} HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
     let long = |length: usize| "x".repeat(length);
-    let many = |count: usize| (0..count).map(|i| format!("x-{i}: y\r\n")).collect::<String>();
     let rows = [
         row(get("/", &format!("x-a: {}\r\n", long(33 * 1024))), 431, ""),
         row(get("/", &format!("{}: y\r\n", long(33 * 1024))), 431, ""),
-        row(get("/", &(0..40).map(|i| format!("x-{i}: {}\r\n", long(1_000))).collect::<String>()), 431, ""),
-        row(get("/", &many(100)), 431, ""),
-        row(get("/", &many(5_000)), 431, ""),
+        row(get("/", &fields(40, &long(1_000))), 431, ""),
+        row(get("/", &fields(100, "y")), 431, ""),
+        row(get("/", &fields(5_000, "y")), 431, ""),
         row(get(&format!("/{}", long(8 * 1024)), ""), 414, "target-too-long"),
         row(get(&format!("/?{}", long(20 * 1024)), ""), 414, "target-too-long"),
         row(get(&format!("http://a/{}", long(9 * 1024)), ""), 414, "target-too-long"),
@@ -189,7 +188,7 @@ fn heads_beyond_their_limits_are_refused() {
 fn the_limits_themselves_are_allowed() {
     let backend = Backend::saying("reached");
     let proxy = TestProxy::start(&one(&backend, ""));
-    let many: String = (0..99).map(|i| format!("x-{i}: y\r\n")).collect();
+    let many = fields(99, "y");
     let rows = [
         format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(8 * 1024 - 1)),
         format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"),

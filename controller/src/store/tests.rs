@@ -1,3 +1,5 @@
+//! What is stored comes back, and what cannot be stored or read is said to be so.
+
 use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;

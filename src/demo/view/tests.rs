@@ -1,3 +1,5 @@
+//! What the live view shows, drawn into memory.
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;

@@ -1,0 +1,76 @@
+//! Signals: the first one lets requests end, the second one does not wait, a hang-up reads the file.
+
+use rustix::process::Signal;
+
+use super::backend::{HELD, Pair};
+use super::clock::{now, until};
+use super::site::Site;
+use super::visitor::{Connection, get};
+
+const PATIENT: &str = "{service: shop, requestTimeout: 30s}";
+
+#[tokio::test]
+async fn a_signal_lets_requests_end() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let pair = Pair::start().await;
+        let site = Site::new(&pair.routed(PATIENT, "0%", "stable: v1"));
+        let mut instance = site.start().await;
+        let mut idle = Connection::open(instance.address).await.unwrap();
+        assert_eq!(idle.get("/", &[]).await.unwrap().status, 200);
+        let address = instance.address;
+        let under_way = get(address, HELD, &[]);
+        let meanwhile = async {
+            until("the request at its version", async || (pair.v1.arrived(HELD) == 1).then_some(())).await;
+            assert_eq!(get(instance.admin, "/readyz", &[]).await.unwrap().status, 200);
+            instance.process.signal(signal);
+            until("the end of the listener", async || Connection::open(address).await.err()).await;
+            assert_eq!(get(instance.admin, "/readyz", &[]).await.unwrap().status, 503);
+            assert!(idle.get("/", &[]).await.is_err(), "idle connections are closed");
+            assert!(instance.process.is_running());
+            pair.v1.release();
+        };
+        let (answer, ()) = tokio::join!(under_way, meanwhile);
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, "v1"));
+        assert_eq!(instance.process.ended().await.code(), Some(0));
+        assert!(instance.said().contains("draining"), "{}", instance.said());
+        assert!(!site.state().join("control.sock").exists(), "the socket goes with the instance");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let pair = Pair::start().await;
+    let site = Site::new(&pair.routed(PATIENT, "0%", "stable: v1"));
+    let mut instance = site.start().await;
+    let address = instance.address;
+    let under_way = get(address, HELD, &[]);
+    let meanwhile = async {
+        until("the request at its version", async || (pair.v1.arrived(HELD) == 1).then_some(())).await;
+        instance.process.signal(Signal::TERM);
+        until("the drain", async || instance.said().contains("draining").then_some(())).await;
+        let signalled = now();
+        instance.process.signal(Signal::TERM);
+        instance.process.ended().await;
+        // The held request has 30 s, and so has the drain.
+        assert!(signalled.elapsed().as_secs() < 5, "{:?}", signalled.elapsed());
+    };
+    let (answer, ()) = tokio::join!(under_way, meanwhile);
+    assert!(answer.is_err(), "the request was cut: {answer:?}");
+}
+
+/// Other servers read their file again then. Here it is followed anyway, so nothing is to be done; least of all to end.
+#[tokio::test]
+async fn a_hang_up_ends_nothing() {
+    let pair = Pair::start().await;
+    let site = Site::new(&pair.file("stable: v1"));
+    let mut instance = site.start().await;
+    let mut kept = Connection::open(instance.address).await.unwrap();
+    assert_eq!(kept.get("/", &[]).await.unwrap().status, 200);
+    instance.process.signal(Signal::HUP);
+    until("an answer to the hang-up", async || instance.said().contains("SIGHUP").then_some(())).await;
+    assert_eq!(kept.get("/", &[]).await.unwrap().status, 200, "on the connection from before");
+    assert!(instance.process.is_running());
+    instance.process.signal(Signal::TERM);
+    assert_eq!(instance.process.ended().await.code(), Some(0));
+}

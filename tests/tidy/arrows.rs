@@ -1,0 +1,93 @@
+//! Who may import whom: `config` knows nobody, `proxy` and `controller` know `config`, only the root knows all.
+
+use super::sources::{assert_none, sources, text};
+
+/// What each package may depend on of ours, in its `Cargo.toml` and in its code.
+const ARROWS: [(&str, &[&str]); 3] = [("config", &[]), ("proxy", &["config"]), ("controller", &["config"])];
+
+/// All that `config` needs: it reads text and hashes names.
+const CONFIG_DEPENDENCIES: [&str; 6] =
+    ["proptest", "serde", "serde-saphyr", "serde_json", "serde_path_to_error", "siphasher"];
+
+/// The crates that only the cluster's package may use; the standalone build does without them.
+const CLUSTER_CRATES: [&str; 3] = ["kube", "k8s-openapi", "kube-runtime"];
+
+#[test]
+fn packages_import_along_the_arrows() {
+    let (mut faults, mut seen) = (Vec::new(), 0);
+    for source in sources() {
+        let Some((package, allowed)) =
+            ARROWS.iter().find(|(package, _)| source.path.starts_with(&format!("{package}/")))
+        else {
+            continue;
+        };
+        seen += 1;
+        for other in ["config", "proxy", "controller"] {
+            let itself = other == *package;
+            if !itself && !allowed.contains(&other) && source.text.contains(&format!("tidegate_{other}::")) {
+                faults.push(format!("{}: {package} must not import {other}", source.path));
+            }
+        }
+    }
+    assert!(seen >= 100, "saw {seen} files");
+    assert_none(&faults);
+}
+
+#[test]
+fn packages_depend_along_the_arrows() {
+    let mut faults = Vec::new();
+    for (package, allowed) in ARROWS {
+        let dependencies = dependencies(&text(format!("{package}/Cargo.toml")));
+        assert!(dependencies.len() >= 5, "{package}: {dependencies:?}");
+        for other in dependencies.iter().filter_map(|name| name.strip_prefix("tidegate-")) {
+            if !allowed.contains(&other) {
+                faults.push(format!("{package}/Cargo.toml: {package} must not depend on {other}"));
+            }
+        }
+        for name in dependencies.iter().filter(|name| CLUSTER_CRATES.contains(&name.as_str())) {
+            faults.push(format!("{package}/Cargo.toml: {name} belongs to a package that `run` and `demo` do not link"));
+        }
+    }
+    for name in dependencies(&text("config/Cargo.toml")) {
+        if !CONFIG_DEPENDENCIES.contains(&name.as_str()) {
+            faults.push(format!("config/Cargo.toml: {name}: config reads text and does nothing else"));
+        }
+    }
+    assert_none(&faults);
+}
+
+/// The proxy faces everybody: nothing that parses configuration files or stores state is linked to it.
+#[test]
+fn proxy_links_no_store_and_no_watcher() {
+    let proxy = dependencies(&text("proxy/Cargo.toml"));
+    let foreign: Vec<_> = proxy.iter().filter(|name| ["redb", "notify", "clap"].contains(&name.as_str())).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+}
+
+#[test]
+fn no_package_has_features() {
+    for package in [".", "config", "proxy", "controller"] {
+        let manifest = text(format!("{package}/Cargo.toml"));
+        assert!(!manifest.contains("\n[features]"), "{package}: one product, one build");
+    }
+}
+
+/// The names in all dependency tables of a manifest.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if let Some(table) = line.strip_prefix('[') {
+            inside = table.trim_end_matches(']').ends_with("dependencies");
+        } else if inside && line.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            names.extend(line.split(['.', ' ', '=']).next().map(str::to_owned));
+        }
+    }
+    names
+}
+
+#[test]
+fn dependency_tables_are_read() {
+    let manifest = "[package]\nname = 'a'\n[dependencies]\n# why\nb.workspace = true\nc = '1'\n\n[dev-dependencies]\nd = { path = 'e' }\n[lints]\nf = 1\n";
+    assert_eq!(dependencies(manifest), ["b", "c", "d"]);
+}
