@@ -10,6 +10,7 @@ mod display;
 mod figures;
 mod lines;
 mod moment;
+mod open_files;
 mod options;
 mod own_thread;
 mod play;
@@ -37,6 +38,7 @@ use chance::Chance;
 use crowd::Crowd;
 use display::Display;
 use moment::Setting;
+pub use open_files::TooFew;
 pub use options::{DemoOptions, EXAMPLES, Seed};
 use play::{Parts, Played, Signals, play};
 pub use scenario::Scenario;
@@ -48,6 +50,9 @@ pub enum DemoError {
     /// No random seed.
     #[error("the system has no random numbers")]
     Random(#[source] getrandom::Error),
+    /// Not enough connections.
+    #[error(transparent)]
+    OpenFiles(#[from] TooFew),
     /// No place for the state.
     #[error("cannot make a directory for the state")]
     StateDir(#[source] io::Error),
@@ -87,6 +92,7 @@ pub fn run(options: &DemoOptions) -> Result<Exit, DemoError> {
     let _inside = runtime.enter();
     // Before there is anything to clean up: from here on a signal ends the demo in order.
     let mut signals = Signals::listen().map_err(DemoError::Start)?;
+    open_files::ensure()?;
     let seed = options.seed.number().map_err(DemoError::Random)?;
     let Stage { crowd, instance, shop, state } = Stage::set(options, seed)?;
     let mut display = Display::open(options.plain).map_err(DemoError::Output)?;
@@ -100,7 +106,7 @@ pub fn run(options: &DemoOptions) -> Result<Exit, DemoError> {
     drop((shop, state));
     let Played { moment, ending } = played?;
     stopped?;
-    let words = verdict::verdict(&moment, ending, options.visitors);
+    let words = verdict::verdict(&moment, ending, options.visitors, Display::width());
     output::print(&format!("\n{}\n", words.join("\n"))).map_err(DemoError::Output)?;
     Ok(verdict::exit(&moment))
 }

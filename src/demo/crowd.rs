@@ -28,7 +28,7 @@ use client::{Answer, Client};
 use visitor::Visitor;
 
 /// Connections to the proxy. At the usual 20 ms they carry 6,400 requests a second, three times what is asked.
-const CONNECTIONS: usize = 128;
+pub(crate) const CONNECTIONS: usize = 128;
 /// How often it is looked who is next: well below the time a page takes.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -127,5 +127,51 @@ impl Street {
 
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenario::Scenario;
+    use super::super::shop::Shop;
+    use super::*;
+
+    /// Sends a crowd straight to the canary of a scenario until so many have come.
+    fn seen(scenario: Scenario, visitors: u64) -> Seen {
+        let chance = Chance { seed: 1 };
+        let shop = Shop::open(scenario.world(), chance).unwrap();
+        let crowd = Crowd::send(shop.addresses()[1], 400, chance).unwrap();
+        loop {
+            let seen = crowd.seen();
+            if seen.arrived >= visitors {
+                assert!(!crowd.has_ended() && !shop.has_ended());
+                return seen;
+            }
+            std::thread::park_timeout(TICK);
+        }
+    }
+
+    #[test]
+    fn visitors_shop() {
+        let seen = seen(Scenario::Better, 1_000);
+        let canary = &seen.versions[1];
+        assert!(canary.requests > 1_000 && canary.bought > 0, "{seen:?}");
+        assert_eq!(
+            (seen.requests, seen.versions[0].requests, seen.saw_no_version),
+            (canary.requests, 0, 0),
+            "{seen:?}"
+        );
+        assert!(
+            (0.015..0.2).contains(&canary.quantile(0.5).unwrap()),
+            "20 ms, on a machine that may be busy: {seen:?}"
+        );
+    }
+
+    #[test]
+    fn visitors_of_a_broken_version_see_it() {
+        let seen = seen(Scenario::Broken, 200);
+        let saw = f64::from(u32::try_from(seen.saw_error()).unwrap());
+        let answered = f64::from(u32::try_from(seen.requests).unwrap());
+        assert!((0.4..0.6).contains(&(saw / answered)), "{seen:?}");
     }
 }

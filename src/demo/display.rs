@@ -2,11 +2,16 @@
 
 use std::io::{self, IsTerminal, stdout};
 
+use ratatui::crossterm::terminal::size;
+
 use super::lines::Lines;
 use super::moment::Moment;
 use super::screen::{Screen, wants_to_end};
 use super::view::Palette;
 use crate::output;
+
+/// Characters in a line that is read: longer ones tire.
+const WIDTH: usize = 100;
 
 /// One of the two ways to watch.
 #[derive(Debug)]
@@ -36,6 +41,12 @@ impl Display {
             return Ok(Self::Lines(Lines::default()));
         }
         Screen::take(Palette { colour: output::colours() }).map(Self::Live)
+    }
+
+    /// Characters in a line of the output, where it is read as it comes.
+    pub(crate) fn width() -> usize {
+        let terminal = stdout().is_terminal().then(|| size().ok()).flatten();
+        terminal.map_or(WIDTH, |(columns, _)| usize::from(columns).clamp(20, WIDTH))
     }
 
     /// Whether it is redrawn, and so gone at the end.

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use super::figures::{count, duration};
+use super::figures::{count, duration, wrap};
 use super::moment::{Moment, real};
 use super::scenario::VERSIONS;
 use super::table::table;
 use crate::Exit;
-
-/// Columns of the table: what a terminal of the usual width holds.
-const WIDTH: usize = 80;
 
 /// Why the demo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +24,19 @@ pub(crate) fn exit(moment: &Moment) -> Exit {
     moment.report.as_ref().map_or(Exit::Undecided, |report| report.phase.into())
 }
 
-/// The last words: the verdict, the table, what the visitors saw, the seed.
-pub(crate) fn verdict(moment: &Moment, ending: Ending, per_second: u32) -> Vec<String> {
-    let mut lines = vec![sentences(moment, ending), String::new()];
+/// The last words, in lines of at most `width` characters: the verdict, the table, what the visitors saw, the seed.
+pub(crate) fn verdict(moment: &Moment, ending: Ending, per_second: u32, width: usize) -> Vec<String> {
+    let mut lines = wrap(&sentences(moment, ending), width);
+    lines.push(String::new());
     if let Some(report) = &moment.report {
-        lines.extend(table(report, &moment.seen, WIDTH).map(|line| format!("  {line}").trim_end().to_owned()));
-        lines.push("  Counted while both versions had visitors, the last of whom had no time to buy yet; response times throughout.".to_owned());
+        lines.extend(table(report, &moment.seen, width));
+        let note =
+            "Counted while both versions had visitors, the last of whom had no time to buy yet; times throughout.";
+        lines.extend(wrap(note, width));
         lines.push(String::new());
     }
-    lines.push(errors(moment));
-    lines.push(format!(
-        "Seed {}: {} visitors in {} ({:.0} a second), {} requests.",
-        moment.setting.seed,
-        count(moment.seen.arrived),
-        duration(moment.elapsed),
-        per_second_of(moment.seen.arrived, moment.elapsed),
-        count(moment.seen.requests),
-    ));
-    lines.extend(slowness(moment, per_second));
-    lines.extend(surprise(moment, ending));
+    let rest = [Some(errors(moment)), Some(crowd(moment)), slowness(moment, per_second), surprise(moment, ending)];
+    lines.extend(rest.iter().flatten().flat_map(|text| wrap(text, width)));
     lines
 }
 
@@ -71,6 +62,18 @@ fn errors(moment: &Moment) -> String {
     let each = if places.is_empty() { String::new() } else { format!(": {}", places.join(", ")) };
     let part = if seen.arrived > 0 { real(all) / real(seen.arrived) * 100.0 } else { 0.0 };
     format!("{} of {} visitors saw an error ({part:.2}%){each}.", count(all), count(seen.arrived))
+}
+
+/// How many came, and what brings them back.
+fn crowd(moment: &Moment) -> String {
+    format!(
+        "Seed {}: {} visitors in {} ({:.0} a second), {} requests.",
+        moment.setting.seed,
+        count(moment.seen.arrived),
+        duration(moment.elapsed),
+        per_second_of(moment.seen.arrived, moment.elapsed),
+        count(moment.seen.requests),
+    )
 }
 
 /// An open loop on a slow machine measures the machine.
@@ -124,14 +127,14 @@ mod tests {
     fn the_last_words_name_what_happened() {
         let mut moment = sample::moment();
         moment.setting.scenario = Scenario::Broken;
-        let text = verdict(&moment, Ending::Decided, 650).join("\n");
+        let text = verdict(&moment, Ending::Decided, 650, 100).join(" ");
         for part in ["Soaks at 10% for 4 s.", "v2 canary", "Seed 7", "42 of 7,800 visitors saw an error", "40 from v2"]
         {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert!(text.contains("`broken` usually ends rolled back"), "{text}");
         assert!(!text.contains("too slow"), "{text}");
-        let stopped = verdict(&moment, Ending::Stopped, 650).join("\n");
+        let stopped = verdict(&moment, Ending::Stopped, 650, 100).join(" ");
         assert!(stopped.starts_with("Stopped before there was a decision. "), "{stopped}");
         assert!(!stopped.contains("usually"), "{stopped}");
     }
@@ -140,14 +143,22 @@ mod tests {
     fn a_slow_machine_is_not_passed_over() {
         let mut moment = sample::moment();
         moment.seen.late = moment.seen.requests / 10;
-        let text = verdict(&moment, Ending::Decided, 650).join("\n");
+        let text = verdict(&moment, Ending::Decided, 650, 100).join(" ");
         assert!(text.contains("too slow for 650 visitors a second") && text.contains("--visitors 325"), "{text}");
+    }
+
+    #[test]
+    fn the_last_words_fit_the_terminal() {
+        for width in [20, 40, 80, 120] {
+            let lines = verdict(&sample::moment(), Ending::TimeUp, 650, width);
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{width}: {lines:#?}");
+        }
     }
 
     #[test]
     fn nothing_needs_a_report() {
         let moment = Moment { report: None, ..sample::moment() };
         assert_eq!(exit(&moment), Exit::Undecided);
-        assert!(verdict(&moment, Ending::TimeUp, 650)[0].starts_with("Undecided: "));
+        assert!(verdict(&moment, Ending::TimeUp, 650, 100)[0].starts_with("Undecided: "));
     }
 }

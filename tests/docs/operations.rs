@@ -83,6 +83,19 @@ fn answers_are_those_of_the_table() {
 }
 
 #[test]
+fn members_of_the_access_log_are_those_of_the_table() {
+    let source = text("proxy/src/access_log/format.rs");
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    let calls = ["object.text(\"", "object.value(\""].map(|call| source.split(call).skip(1)).into_iter().flatten();
+    let known: BTreeSet<_> = calls.filter_map(|rest| rest.split('"').next().map(str::to_owned)).collect();
+    assert!(known.len() >= 15, "{known:?}");
+    let rows = rows(&text("docs/operations.md"), "What is logged");
+    let written =
+        rows.iter().flat_map(|row| row[0].split(", ").filter_map(span).map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(written.collect::<BTreeSet<_>>(), known);
+}
+
+#[test]
 fn an_answer_has_its_reason() {
     let config = text("examples/minimal.yaml").replace("- service: shop", "- { service: shop, host: shop.example }");
     let running = Running::start("reason", &config);

@@ -100,14 +100,13 @@ async fn member(shared: Arc<Shared>, pace: Duration) {
 }
 
 async fn visit(shared: &Shared, connection: &mut Option<Connection>) -> Result<u16, String> {
-    let open = match connection.take() {
-        Some(open) => open,
-        None => {
-            let address = *shared.address.lock().unwrap();
-            let open = Connection::open(address).await?;
-            shared.tally.lock().unwrap().connections += 1;
-            open
-        }
+    let kept = if let Some(kept) = connection {
+        kept
+    } else {
+        let address = *shared.address.lock().unwrap();
+        let opened = Connection::open(address).await?;
+        shared.tally.lock().unwrap().connections += 1;
+        connection.insert(opened)
     };
-    Ok(connection.insert(open).get("/", &[]).await?.status)
+    Ok(kept.get("/", &[]).await?.status)
 }

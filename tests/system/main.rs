@@ -2,6 +2,8 @@
 //! visitors in front of it, and the commands that operators type. What no library test can see is tested here: kills,
 //! reloads, signals, exit codes, permissions.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod backend;
 mod clock;
 mod crowd;

@@ -76,7 +76,7 @@ async fn nothing_secret_is_told() {
     let (_store, stored) = Store::open(&site.state()).unwrap();
     let cookies = regulars.0.iter().flat_map(|visitor| visitor.jar.values()).cloned();
     let keys = [stored.keys.cookie, stored.keys.master].map(|key| key.0);
-    let hex = keys.map(|key| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let hex = keys.map(|key| format!("{:032x}", u128::from_be_bytes(key)));
     let decimal = keys.map(|key| format!("{key:?}").trim_matches(['[', ']']).to_owned());
     let secrets: Vec<String> = cookies.chain(hex).chain(decimal).chain([word.to_owned()]).collect();
     assert!(secrets.len() > 20, "{}", secrets.len());

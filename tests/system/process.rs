@@ -66,7 +66,7 @@ impl Drop for Process {
         let _ = self.child.wait();
         if thread::panicking() {
             let (out, err) = (self.out(), self.err());
-            println!("the process said:\n{:.2000}\n{err:.2000}", out);
+            eprintln!("the process said:\n{out:.2000}\n{err:.2000}");
         }
     }
 }

@@ -67,8 +67,9 @@ fn test_modules(source: &Source) -> Vec<String> {
     let own = source.path.trim_end_matches(".rs");
     // The root of a crate has its modules beside it, every other file in the folder of its name.
     let folder = own.strip_suffix("/lib").or_else(|| own.strip_suffix("/main")).unwrap_or(own);
-    let declared = source.text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.lines().next());
-    declared.filter_map(|line| Some(format!("{folder}/{}.rs", line.strip_suffix(';')?))).collect()
+    let lines = source.text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
+    let module = |line: &str| line.split_once("mod ").and_then(|(_, name)| Some(name.strip_suffix(';')?.to_owned()));
+    lines.filter_map(module).map(|name| format!("{folder}/{name}.rs")).collect()
 }
 
 /// Every file below a folder, but nothing that was built and nothing of git's.

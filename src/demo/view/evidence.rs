@@ -108,7 +108,7 @@ fn scale(label: usize, room: usize) -> Line<'static> {
     for (decade, name) in [(-1.0, "0.1"), (0.0, "1"), (1.0, "10"), (2.0, "100"), (3.0, "1,000")] {
         let at = label + cell(decade, room);
         let used = text.chars().count();
-        if used <= at && at + name.len() <= label + room {
+        if (used < at || used == label) && at + name.len() <= label + room {
             text.push_str(&" ".repeat(at - used));
             text.push_str(name);
         }
