@@ -135,13 +135,8 @@ impl Drop for Running {
 
 fn exchange(address: SocketAddr, path: &str, fields: &[&str]) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
-<<<<<<< HEAD
-    let fields = fields.iter().fold(String::new(), |head, field| head + field + "\r\n");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{fields}\r\n");
-=======
     let fields = [&["host: localhost", "connection: close"], fields].concat().join("\r\n");
     let request = format!("GET {path} HTTP/1.1\r\n{fields}\r\n\r\n");
->>>>>>> house
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
