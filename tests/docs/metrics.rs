@@ -32,7 +32,12 @@ fn documented() -> BTreeMap<String, Family> {
     let table = document.split("\n## ").next().unwrap();
     let rows = rows(&format!("\n## table\n{table}"), "table").into_iter().filter(|row| row.len() == 4);
     let labels = |cell: &str| cell.split(", ").filter(|label| !label.is_empty()).map(str::to_owned).collect();
-    rows.map(|row| (span(&row[0]).unwrap().to_owned(), (row[1].clone(), labels(&row[2])))).collect()
+    let mut families = BTreeMap::new();
+    for row in rows {
+        let twice = families.insert(span(&row[0]).unwrap().to_owned(), (row[1].clone(), labels(&row[2])));
+        assert!(twice.is_none(), "{} is there twice", row[0]);
+    }
+    families
 }
 
 #[test]
