@@ -2,7 +2,6 @@
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use tidegate_config::Share;
 use tidegate_controller::engine::{Report, Signal, SignalReport};
 
 use super::super::figures::{clip, evidence};
@@ -52,10 +51,11 @@ fn all(report: &Report, palette: Palette) -> Vec<Gauge> {
 /// Evidence that speaks for the canary.
 fn assurance(signal: &SignalReport, report: &Report, palette: Palette) -> Option<Gauge> {
     let (log, bound) = (signal.log_assurance?, signal.assurance_bound?);
-    let next = report.next_share.unwrap_or(Share::ALL);
+    // Nothing comes next once it is over.
+    let safe = report.next_share.map_or_else(|| "safe".to_owned(), |next| format!("{next} is safe"));
     let label = match signal.signal {
-        Signal::Errors => format!("failures: {next} is safe"),
-        Signal::Latency => format!("latency: {next} is safe"),
+        Signal::Errors => format!("failures: {safe}"),
+        Signal::Latency => format!("latency: {safe}"),
         Signal::Conversion => format!("{} sells more", report.canary.version),
         Signal::Split => return None,
     };
