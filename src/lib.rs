@@ -11,6 +11,7 @@
 
 pub mod check;
 pub mod demo;
+mod descriptors;
 mod exit;
 pub mod instance;
 pub mod operate;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::instance::Instance;
-use crate::{CommandError, Exit, check, output};
+use crate::{CommandError, Exit, check, descriptors, output};
 
 /// Time between two looks at whether the last request has ended.
 const LOOK: Duration = Duration::from_millis(10);
@@ -23,6 +23,9 @@ pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
         let _guard = runtime.enter();
         Signals::catch()?
     };
+    if let Some(shortage) = descriptors::shortage(config.limits.connections, descriptors::take_all()) {
+        output::note(&shortage);
+    }
     let instance = Instance::start(config, Some(file.to_owned()), state_dir)?;
     output::print(&introduction(&instance, state_dir))?;
     runtime.block_on(signals.stop())?;

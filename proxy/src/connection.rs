@@ -43,7 +43,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, request).await) }
     });
     let io = ClientIo::new(stream, ahead, Rc::clone(&activity));
-    let watch = Watch { worker, activity, deadline, timeouts, looked: Cell::new(Tick::MAX) };
+    let watch = Watch { worker, activity, deadline, timeouts, looked: Cell::new(Tick::MAX), drained: Cell::new(None) };
     watch.deadline.set(watch.shortest());
     match protocol {
         Protocol::Http1 => serve_http1(io, service, &watch).await,
@@ -66,7 +66,7 @@ where
             return Poll::Ready(None);
         }
         // Only now: a connection that is told to close before it has read what the client sent would lose it.
-        if watch.worker.draining.get() && !closing {
+        if watch.worker.draining.get() && !closing && watch.may_end() {
             closing = true;
             Pin::new(&mut connection).graceful_shutdown();
             if Pin::new(&mut connection).poll(cx).is_ready() {
@@ -146,7 +146,12 @@ struct Watch {
     timeouts: Timeouts,
     /// When it was last looked at: once a tick is enough, and the task never changes.
     looked: Cell<Tick>,
+    /// When it was first seen that the worker is draining.
+    drained: Cell<Option<Tick>>,
 }
+
+/// How long a drained connection waits for one more request after the last one.
+const ONE_MORE: Duration = Duration::from_millis(300);
 
 impl Watch {
     /// Ready with what took too long.
@@ -172,6 +177,22 @@ impl Watch {
             self.deadline.set_at(until.min(now + Timer::ticks(self.shortest())));
         }
         Poll::Pending
+    }
+
+    /// Whether a drained HTTP/1.1 connection may be told to end. While a request is under way its response says so to the
+    /// client. One that had a response just now may have sent its next request already, and would lose it.
+    fn may_end(&self) -> bool {
+        let now = self.worker.timer.now();
+        let drained = self.drained.get().unwrap_or(now);
+        self.drained.set(Some(drained));
+        match self.activity.wait(true) {
+            Wait::Transfer(_) | Wait::Endpoint => true,
+            Wait::Request(since) | Wait::Head(since) => {
+                let until = since.min(drained) + Timer::ticks(ONE_MORE);
+                self.deadline.set_at(until);
+                until <= now
+            }
+        }
     }
 
     fn shortest(&self) -> Duration {

@@ -15,6 +15,7 @@ mod bad_canary;
 mod blue_green;
 mod commands;
 mod crashes;
+mod descriptors;
 mod permissions;
 mod promotion;
 mod reload;

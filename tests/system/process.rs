@@ -23,7 +23,19 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(arguments: &[impl AsRef<OsStr>]) -> Self {
         let mut command = Command::new(TIDEGATE);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::spawn(command)
+    }
+
+    /// The same where the system grants few file descriptors unless asked for more.
+    pub(crate) fn start_with_descriptors(granted: u32, arguments: &[impl AsRef<OsStr>]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -Sn {granted} && exec \"$0\" \"$@\""), TIDEGATE]).args(arguments);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         Self { child, out: Output::of(out), err: Output::of(err) }

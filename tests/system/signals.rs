@@ -1,6 +1,7 @@
 //! Signals: the first one lets requests end, the second one does not wait, a hang-up reads the file.
 
 use rustix::process::Signal;
+use tokio::task::JoinSet;
 
 use super::backend::{HELD, Pair};
 use super::clock::{now, until};
@@ -25,7 +26,7 @@ async fn a_signal_lets_requests_end() {
             instance.process.signal(signal);
             until("the end of the listener", async || Connection::open(address).await.err()).await;
             assert_eq!(get(instance.admin, "/readyz", &[]).await.unwrap().status, 503);
-            assert!(idle.get("/", &[]).await.is_err(), "idle connections are closed");
+            until("the end of idle connections", async || idle.is_closed().then_some(())).await;
             assert!(instance.process.is_running());
             pair.v1.release();
         };
@@ -36,6 +37,35 @@ async fn a_signal_lets_requests_end() {
         assert!(instance.said().contains("draining"), "{}", instance.said());
         assert!(!site.state().join("control.sock").exists(), "the socket goes with the instance");
     }
+}
+
+/// Clients that go on asking over their connections are told to end by an answer, not by a connection that breaks.
+#[tokio::test]
+async fn a_drain_fails_nobody_who_is_busy() {
+    let pair = Pair::start().await;
+    let site = Site::new(&pair.file("stable: v1"));
+    let mut instance = site.start().await;
+    let address = instance.address;
+    let mut visits = JoinSet::new();
+    for _ in 0..16 {
+        let mut connection = Connection::open(address).await.unwrap();
+        visits.spawn(async move {
+            let mut served = 0;
+            loop {
+                let answer = connection.get("/", &[]).await.unwrap();
+                assert_eq!(answer.status, 200);
+                served += 1;
+                if answer.field("connection") == "close" {
+                    return served;
+                }
+            }
+        });
+    }
+    until("traffic", async || (pair.v1.arrived("/") > 500).then_some(())).await;
+    instance.process.signal(Signal::TERM);
+    let served: Vec<u32> = visits.join_all().await;
+    assert!(served.iter().all(|served| *served > 0), "{served:?}");
+    assert_eq!(instance.process.ended().await.code(), Some(0));
 }
 
 #[tokio::test]

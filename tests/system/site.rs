@@ -1,5 +1,6 @@
 //! An installation: a file, a state directory, the process that runs on them and the commands typed beside it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,16 @@ impl Site {
 
     /// Starts the instance and waits until it has said where it is.
     pub(crate) async fn start(&self) -> Instance {
-        Instance::start(&self.file(), &self.state()).await
+        Instance::of(Process::start(&self.run()), &self.state()).await
+    }
+
+    /// The same where the system grants few file descriptors unless asked for more.
+    pub(crate) async fn start_with_descriptors(&self, granted: u32) -> Instance {
+        Instance::of(Process::start_with_descriptors(granted, &self.run()), &self.state()).await
+    }
+
+    fn run(&self) -> [OsString; 5] {
+        ["run".into(), "-c".into(), self.file().into(), "--state-dir".into(), self.state().into()]
     }
 
     /// Runs a second instance that should not come up.
@@ -115,9 +125,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    async fn start(file: &Path, state: &Path) -> Self {
-        let arguments = ["run", "-c", file.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
-        let mut process = Process::start(&arguments);
+    async fn of(mut process: Process, state: &Path) -> Self {
         let told = until("the addresses", async || {
             if !process.is_running() {
                 process.ended().await;

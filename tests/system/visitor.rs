@@ -53,6 +53,11 @@ impl Connection {
         Ok(Self { sender, host: address.to_string(), _driver: driver })
     }
 
+    /// Whether the other side has ended it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// One GET, with more fields.
     pub(crate) async fn get(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, String> {
         let mut request = Request::get(path);
