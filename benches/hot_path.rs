@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use http::{HeaderValue, Request};
+use http::Request;
 use tidegate_config::{Config, Key};
 use tidegate_controller::engine::{Observation, Phase, Timestamp, decide};
 use tidegate_proxy::assign::{self, Draw};
@@ -44,11 +44,12 @@ fn assignment(criterion: &mut Criterion) {
     criterion.bench_function("assign: draw and pick", |bench| {
         bench.iter(|| assign::pick([0, 100_000, 1_000_000], Draw::of(&salt, black_box(&42u64.to_le_bytes())).place()));
     });
-    let cookie = format!("theme=dark; tidegate={}; lang=en", Identity { id: 42, minted: 7 }.seal(&key));
+    let value = Identity { id: 42, minted: 7 }.seal(&key);
+    let cookie = [b"theme=dark; tidegate=", value.as_bytes(), b"; lang=en"].concat();
     criterion.bench_function("assign: find and verify the visitor's cookie", |bench| {
         bench.iter(|| {
             let mut ours = Ours::default();
-            ours.read(black_box(cookie.as_bytes()), "tidegate-00000000");
+            ours.read(black_box(&cookie), "tidegate-00000000");
             ours.visitor.and_then(|value| Identity::open(&key, value))
         });
     });
@@ -65,14 +66,12 @@ fn rewriting(criterion: &mut Criterion) {
         .header("cookie", "theme=dark")
         .body(())
         .expect("a request");
-    let (client, id) = (HeaderValue::from_static("192.0.2.1"), HeaderValue::from_static("0123456789abcdef"));
-    criterion.bench_function("headers: accept and forward", |bench| {
+    criterion.bench_function("headers: accept", |bench| {
         let fresh = || request.clone();
         bench.iter_batched(
             fresh,
             |mut request| {
-                let accepted = headers::accept(&mut request).is_ok();
-                headers::forwarded(&mut request, &client, id.clone());
+                let accepted = headers::accept(&mut request);
                 (accepted, request)
             },
             BatchSize::SmallInput,

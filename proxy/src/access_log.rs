@@ -17,6 +17,7 @@ use crate::error;
 use crate::headers;
 use crate::record::Assigned;
 use crate::snapshot::Snapshot;
+use crate::worker::RequestId;
 
 mod format;
 mod writer;
@@ -89,12 +90,10 @@ impl Log {
         &self,
         snapshot: &Arc<Snapshot>,
         client: IpAddr,
-        request: &Request<B>,
+        request: Option<&Request<B>>,
         started: Instant,
     ) -> Line<'_> {
-        if !snapshot.access_log {
-            return Line(None);
-        }
+        let Some(request) = request.filter(|_| snapshot.access_log) else { return Line(None) };
         let fields = request.headers();
         let entry = Box::new(Entry {
             at: clock::unix_millis(),
@@ -131,7 +130,7 @@ struct Open<'a> {
 
 impl Line<'_> {
     /// The request is on its way to the version it belongs to, with its id.
-    pub(crate) fn sent<B>(&self, request: &Request<B>, service: usize, assigned: &Assigned<'_>) {
+    pub(crate) fn sent(&self, id: Option<RequestId>, service: usize, assigned: &Assigned<'_>) {
         let Some(open) = &self.0 else { return };
         let why = match assigned.visitor {
             None => Why::Only,
@@ -141,7 +140,9 @@ impl Line<'_> {
         let new_visitor = assigned.visitor.map(|visitor| visitor.is_new);
         let mut entry = open.entry.borrow_mut();
         entry.chosen = Some(Chosen { service, arm: assigned.arm, instead: None, why, new_visitor });
-        entry.id = request.headers().get(&headers::X_REQUEST_ID).cloned();
+        if let Some(id) = id {
+            entry.id = HeaderValue::from_bytes(id.as_bytes()).ok();
+        }
     }
 
     /// Another arm is asked, because the version could not be reached.

@@ -39,7 +39,8 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, ready: Arc<Atom
 }
 
 fn answer<B>(request: &Request<B>, metrics: &Metrics, ready: &AtomicBool) -> Response<Full<Bytes>> {
-    if !is_local(headers::host(request.headers())) {
+    let host = request.headers().get(header::HOST).map(headers::without_port);
+    if !is_local(host.unwrap_or_default()) {
         // A web page that points its own name at loopback must not read this through somebody's browser.
         return text(StatusCode::FORBIDDEN, "this address answers as localhost or by its loopback address only\n");
     }

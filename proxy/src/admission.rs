@@ -17,6 +17,8 @@ pub(crate) struct Activity {
     head_since: Cell<Option<Tick>>,
     /// The last time a byte came or went.
     last_byte: Cell<Tick>,
+    /// Whether something has been written that is not with the system yet.
+    unsent: Cell<bool>,
 }
 
 /// What a connection may wait for.
@@ -36,7 +38,7 @@ impl Activity {
     pub(crate) fn new(timer: Rc<Timer>) -> Rc<Self> {
         let now = timer.now();
         let (in_flight, waiting, head_since, last_byte) = (Cell::new(0), Cell::new(0), Cell::new(None), Cell::new(now));
-        Rc::new(Self { timer, in_flight, waiting, head_since, last_byte })
+        Rc::new(Self { timer, in_flight, waiting, head_since, last_byte, unsent: Cell::new(false) })
     }
 
     /// Bytes came from the client.
@@ -51,6 +53,22 @@ impl Activity {
     /// Bytes went to the client.
     pub(crate) fn sent(&self) {
         self.last_byte.set(self.timer.now());
+    }
+
+    /// Something is written, or all of it is with the system.
+    pub(crate) fn set_unsent(&self, unsent: bool) {
+        self.unsent.set(unsent);
+    }
+
+    /// Whether nothing has been going on for so long.
+    pub(crate) fn is_quiet(&self, ticks: Tick) -> bool {
+        let since = |last: Tick| last.saturating_add(ticks) <= self.timer.now();
+        !self.unsent.get() && matches!(self.wait(true), Wait::Request(last) if since(last))
+    }
+
+    /// Whether a request is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.get() > 0
     }
 
     /// What the connection waits for. An HTTP/2 connection gets frames that begin no request, so only HTTP/1.1 has a

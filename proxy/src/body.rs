@@ -54,16 +54,14 @@ impl ResponseBody {
     /// The body that follows a response head on `link`.
     pub(crate) fn endpoint(
         incoming: Incoming,
-        mut link: Box<Link>,
+        link: Box<Link>,
         lease: Lease,
         deadline: Deadline,
         idle: Duration,
         admission: Admission,
     ) -> Self {
         if incoming.is_end_stream() {
-            if link.settle() {
-                lease.put(link, deadline.timer().now());
-            }
+            lease.put(link, deadline.timer().now());
             return Self::Text(None);
         }
         let link = Some(link);
@@ -120,11 +118,9 @@ impl Stream {
         if self.deadline.poll(cx).is_ready() { Poll::Ready(Some(Err(BodyError::Idle))) } else { Poll::Pending }
     }
 
-    /// Keeps the connection for the next request, if it is fit for one.
+    /// Keeps the connection for the next request.
     fn finish(&mut self) {
-        if let Some(mut link) = self.link.take()
-            && link.settle()
-        {
+        if let Some(link) = self.link.take() {
             self.lease.put(link, self.deadline.timer().now());
         }
     }

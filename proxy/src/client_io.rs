@@ -8,40 +8,38 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::admission::Activity;
+use crate::outbox::Socket;
 
 /// A client's socket.
 pub(crate) struct ClientIo {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Socket>,
     /// Bytes read before hyper was there.
     ahead: Bytes,
     activity: Rc<Activity>,
 }
 
 impl ClientIo {
-    pub(crate) fn new(stream: TcpStream, ahead: Bytes, activity: Rc<Activity>) -> Self {
+    pub(crate) fn new(stream: Socket, ahead: Bytes, activity: Rc<Activity>) -> Self {
         Self { stream: TokioIo::new(stream), ahead, activity }
     }
 
     /// The socket.
-    pub(crate) fn stream(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &Socket {
         self.stream.inner()
     }
-}
 
-/// Messages up to this size are written as one buffer.
-const JOINED_BYTES: usize = 2_048;
-
-/// Copies all slices into one buffer; `None` where they do not fit.
-fn join(slices: &[io::IoSlice<'_>], into: &mut [u8]) -> Option<usize> {
-    let mut length = 0;
-    for slice in slices {
-        into.get_mut(length..length + slice.len())?.copy_from_slice(slice);
-        length += slice.len();
+    /// Gives these bytes to the next reader first.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        // Without bytes it may still hold the buffer that they were in.
+        self.ahead = if bytes.is_empty() { Bytes::new() } else { bytes };
     }
-    Some(length)
+
+    /// Whether there are bytes that need not be waited for.
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.ahead.is_empty()
+    }
 }
 
 impl Read for ClientIo {
@@ -61,14 +59,14 @@ impl Read for ClientIo {
 }
 
 impl Write for ClientIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.activity.sent();
-        Poll::Ready(Ok(written))
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.activity.set_unsent(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -84,12 +82,9 @@ impl Write for ClientIo {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // A head and a small body: the kernel takes one buffer for less than what copying it costs.
-        let mut joined = [0; JOINED_BYTES];
-        let written = match join(bytes, &mut joined) {
-            Some(length) => ready!(Pin::new(&mut self.stream).poll_write(cx, &joined[..length]))?,
-            None => ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bytes))?,
-        };
+        // Until it is flushed, also where nothing could be written: the rest is in hyper's hands.
+        self.activity.set_unsent(true);
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bytes))?;
         self.activity.sent();
         Poll::Ready(Ok(written))
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -20,7 +20,9 @@ use tokio::net::TcpStream;
 use crate::admission::{Activity, Wait};
 use crate::body::ResponseBody;
 use crate::client_io::ClientIo;
-use crate::handle::{Client, handle};
+use crate::forwarding::client_lines;
+use crate::handle::{Client, Inbound, handle};
+use crate::outbox::{Socket, SocketWatch};
 use crate::protocol::{self, Protocol};
 use crate::snapshot::Timeouts;
 use crate::timer::{Deadline, Tick, Timer};
@@ -36,22 +38,35 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let detected = first_bytes(&deadline, &worker, protocol::detect(&stream)).await;
     let Some(Ok(Some((protocol, ahead)))) = detected else { return };
     let address = peer.ip().to_canonical();
-    let forwarded_for = HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-    let client = Rc::new(Client { worker: Rc::clone(&worker), activity: Rc::clone(&activity), address, forwarded_for });
+    let lines = client_lines(address);
+    let client = Rc::new(Client { worker: Rc::clone(&worker), activity: Rc::clone(&activity), address, lines });
     let service = service_fn(move |request: Request<Incoming>| {
         let client = Rc::clone(&client);
-        async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, request).await) }
+        let mut inbound = Inbound::new(&client, request);
+        async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, &mut inbound).await) }
     });
-    let io = ClientIo::new(stream, ahead, Rc::clone(&activity));
-    let watch = Watch { worker, activity, deadline, timeouts, looked: Cell::new(Tick::MAX), drained: Cell::new(None) };
-    watch.deadline.set(watch.shortest());
+    let socket = Socket::new(stream, &worker.outbox);
+    let peer = socket.watch();
+    let io = ClientIo::new(socket, ahead, Rc::clone(&activity));
+    let watch = Watch::new(worker, activity, deadline, timeouts);
+    // Each in an allocation of its own, which goes while a connection rests.
     match protocol {
-        Protocol::Http1 => serve_http1(io, service, &watch).await,
-        Protocol::Http2 => serve_http2(io, service, &watch).await,
+        Protocol::Http1 => {
+            let mut io = io;
+            while let Some(rested) = Box::pin(serve_http1(io, &service, &watch, &peer)).await {
+                io = rested;
+                if !io.has_bytes() && !rest(&watch, &peer).await {
+                    return;
+                }
+            }
+        }
+        Protocol::Http2 => Box::pin(serve_http2(io, service, &watch)).await,
     }
 }
 
-async fn serve_http1<S>(io: ClientIo, service: S, watch: &Watch)
+/// Serves requests until the connection ends. Returns the socket if nothing has come for a while: then all that hyper
+/// keeps for a connection, its buffers above all, can go until something does.
+async fn serve_http1<S>(io: ClientIo, service: S, watch: &Watch, peer: &SocketWatch) -> Option<ClientIo>
 where
     S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible> + Unpin,
 {
@@ -59,27 +74,70 @@ where
     // hyper's own head timer would be set and cleared for every request; ours is looked at once a tick.
     builder.header_read_timeout(None).max_header_size(limits::REQUEST_HEAD_BYTES_MAX);
     builder.max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX);
+    // Keeps hyper from reading while a request is under way: it would have to allocate another buffer for that.
+    builder.half_close(true);
     let mut connection = builder.serve_connection(io, service);
+    watch.look_every(watch.shortest());
     let mut closing = false;
-    let late = poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         if Pin::new(&mut connection).poll(cx).is_ready() {
-            return Poll::Ready(None);
+            return Poll::Ready(End::Closed);
+        }
+        // A client that goes away takes its request with it.
+        if watch.activity.is_busy() && peer.is_closed(cx) {
+            return Poll::Ready(End::Closed);
         }
         // Only now: a connection that is told to close before it has read what the client sent would lose it.
         if watch.worker.draining.get() && !closing && watch.may_end() {
             closing = true;
             Pin::new(&mut connection).graceful_shutdown();
             if Pin::new(&mut connection).poll(cx).is_ready() {
-                return Poll::Ready(None);
+                return Poll::Ready(End::Closed);
             }
         }
-        watch.poll(cx, true).map(Some)
+        if let Poll::Ready(late) = watch.poll(cx, true) {
+            return Poll::Ready(End::Late(late));
+        }
+        let rests = !closing && watch.activity.is_quiet(Timer::ticks(REST_AFTER)) && peer.is_sent();
+        if rests { Poll::Ready(End::Rests) } else { Poll::Pending }
     })
     .await;
-    if let Some(Wait::Head(_)) = late {
-        // Best effort: such a client may not be reading.
-        let _ = connection.into_parts().io.stream().try_write(LATE_HEAD);
+    match end {
+        End::Rests => {
+            let parts = connection.into_parts();
+            let mut io = parts.io;
+            io.put_back(parts.read_buf);
+            return Some(io);
+        }
+        End::Late(Wait::Head(_)) => connection.into_parts().io.socket().send_now(LATE_HEAD),
+        End::Late(_) | End::Closed => {}
     }
+    None
+}
+
+/// Why a connection is served no longer.
+enum End {
+    Closed,
+    Late(Wait),
+    Rests,
+}
+
+/// How long nothing must happen on a connection before it rests.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
+/// Waits for the next request on a connection that costs nothing meanwhile but its socket; false where its time is over.
+async fn rest(watch: &Watch, peer: &SocketWatch) -> bool {
+    watch.look_every(watch.timeouts.client_idle);
+    poll_fn(|cx| {
+        if peer.poll_readable(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if watch.worker.draining.get() && watch.may_end() {
+            return Poll::Ready(false);
+        }
+        watch.poll(cx, true).map(|_| false)
+    })
+    .await
 }
 
 /// The answer to a request head that takes too long (RFC 9110 §15.5.9).
@@ -144,6 +202,8 @@ struct Watch {
     activity: Rc<Activity>,
     deadline: Deadline,
     timeouts: Timeouts,
+    /// The longest time until the deadline is looked at again.
+    look_every: Cell<Duration>,
     /// When it was last looked at: once a tick is enough, and the task never changes.
     looked: Cell<Tick>,
     /// When it was first seen that the worker is draining.
@@ -154,6 +214,19 @@ struct Watch {
 const ONE_MORE: Duration = Duration::from_millis(300);
 
 impl Watch {
+    fn new(worker: Rc<Worker>, activity: Rc<Activity>, deadline: Deadline, timeouts: Timeouts) -> Self {
+        let (look_every, looked) = (Cell::new(Duration::ZERO), Cell::new(Tick::MAX));
+        let watch = Self { worker, activity, deadline, timeouts, look_every, looked, drained: Cell::new(None) };
+        watch.look_every(watch.shortest());
+        watch
+    }
+
+    /// Looks at what the connection waits for now, and at least so often from now on.
+    fn look_every(&self, interval: Duration) {
+        self.look_every.set(interval);
+        self.deadline.set_at(self.worker.timer.now());
+    }
+
     /// Ready with what took too long.
     fn poll(&self, cx: &mut Context<'_>, is_http1: bool) -> Poll<Wait> {
         if self.looked.replace(self.worker.timer.now()) == self.worker.timer.now() {
@@ -174,7 +247,7 @@ impl Watch {
             }
             // What it waits for may change at any time to something with a shorter limit, so look again within the
             // shortest: once in that time, not once a request.
-            self.deadline.set_at(until.min(now + Timer::ticks(self.shortest())));
+            self.deadline.set_at(until.min(now + Timer::ticks(self.look_every.get())));
         }
         Poll::Pending
     }
@@ -197,7 +270,7 @@ impl Watch {
 
     fn shortest(&self) -> Duration {
         let Timeouts { header_read, client_idle, body_idle, .. } = self.timeouts;
-        header_read.min(client_idle).min(body_idle)
+        header_read.min(client_idle).min(body_idle).min(REST_AFTER)
     }
 }
 

@@ -13,6 +13,7 @@ use tidegate_config::limits;
 use crate::clock::now;
 use crate::endpoint::{self, Endpoint};
 use crate::error::Error;
+use crate::forwarding::Forwarding;
 use crate::link::{Failure, Link};
 use crate::pool::{Lease, Pool};
 use crate::snapshot::Arm;
@@ -43,6 +44,7 @@ pub(crate) async fn forward(
     worker: &Worker,
     arm: &Arm,
     request: &mut Option<Request<RequestBody>>,
+    forwarding: &Forwarding<'_>,
     patience: &Patience<'_>,
 ) -> Result<Answer, Error> {
     let mut fresh = false;
@@ -53,7 +55,7 @@ pub(crate) async fn forward(
         tried = Some(endpoint.id);
         let pool = worker.pool(endpoint);
         let lease = pool.lease();
-        let mut link = match open(&pool, patience, fresh).await {
+        let mut link = match open(worker, &pool, patience, fresh).await {
             Ok(link) => link,
             Err(error) => {
                 note_failure(arm, endpoint);
@@ -64,7 +66,7 @@ pub(crate) async fn forward(
                 return Err(error);
             }
         };
-        let failure = match link.exchange(request, patience.deadline, || patience.is_over()).await {
+        let failure = match link.exchange(request, forwarding, patience.deadline, || patience.is_over()).await {
             Ok(response) => return Ok(Answer { response, link, lease }),
             Err(failure) => failure,
         };
@@ -122,11 +124,13 @@ fn choose<'a>(worker: &Worker, endpoints: &'a [Arc<Endpoint>], tried: Option<u64
     }
 }
 
-async fn open(pool: &Rc<Pool>, patience: &Patience<'_>, fresh: bool) -> Result<Box<Link>, Error> {
+async fn open(worker: &Worker, pool: &Rc<Pool>, patience: &Patience<'_>, fresh: bool) -> Result<Box<Link>, Error> {
     if !fresh && let Some(link) = pool.take() {
         return Ok(link);
     }
-    let connecting = tokio::time::timeout(patience.connect.min(patience.request), Link::connect(pool.endpoint.address));
+    let connect = Link::connect(pool.endpoint.address, &worker.outbox);
+    // Rare, so it gets no room in the future of every request.
+    let connecting = Box::pin(tokio::time::timeout(patience.connect.min(patience.request), connect));
     connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)
 }
 

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tidegate_config::limits;
 
@@ -15,7 +16,8 @@ use crate::body::ResponseBody;
 use crate::clock::now;
 use crate::error::Error;
 use crate::forward::{self, Answer, Patience, forward};
-use crate::headers;
+use crate::forwarding::Forwarding;
+use crate::headers::{self, Accepted};
 use crate::record::{self, Assigned, Outcome};
 use crate::route::Target;
 use crate::shard::Cause;
@@ -30,17 +32,38 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) activity: Rc<Activity>,
     pub(crate) address: IpAddr,
-    /// The address as a field value, made once for all requests of the connection.
-    pub(crate) forwarded_for: HeaderValue,
+    /// What endpoints are told of it, made once for all requests of the connection.
+    pub(crate) lines: Vec<u8>,
 }
 
-/// Answers one request: load the snapshot, find the route, assign a version, choose an endpoint, rewrite the fields,
-/// forward, rewrite them back, record, log.
-pub(crate) async fn handle(client: &Client, request: Request<Incoming>) -> Response<ResponseBody> {
-    let started = now();
-    let snapshot = client.worker.snapshot();
-    let line = client.worker.log.open(&snapshot, client.address, &request, started);
-    let response = respond(client, &snapshot, &line, request, started).await.unwrap_or_else(|error| error.response());
+/// A request as it came, with the routing state that it meets.
+pub(crate) struct Inbound {
+    started: Instant,
+    #[expect(clippy::redundant_allocation, reason = "see `Worker::snapshot`")]
+    snapshot: Rc<Arc<Snapshot>>,
+    /// Stays in its place until it is sent: it is large, and every move of it costs.
+    request: Option<Request<RequestBody>>,
+    /// Of its body, where it has one.
+    progress: Option<Rc<Progress>>,
+}
+
+impl Inbound {
+    /// Loads the snapshot, and wraps the body, so that its limit holds and its progress is seen.
+    pub(crate) fn new(client: &Client, request: Request<Incoming>) -> Self {
+        let (started, snapshot) = (now(), client.worker.snapshot());
+        let (head, body) = request.into_parts();
+        let (body, progress) = RequestBody::new(body, snapshot.limits.request_body_bytes, &client.worker.timer);
+        Self { started, snapshot, request: Some(Request::from_parts(head, body)), progress }
+    }
+}
+
+/// Answers one request: find the route, assign a version, choose an endpoint, rewrite the fields, forward, rewrite them
+/// back, record, log.
+pub(crate) async fn handle(client: &Client, inbound: &mut Inbound) -> Response<ResponseBody> {
+    let Inbound { started, snapshot, request, progress } = inbound;
+    let line = client.worker.log.open(snapshot, client.address, request.as_ref(), *started);
+    let answer = respond(client, snapshot, &line, request, progress.take(), *started).await;
+    let response = answer.unwrap_or_else(|error| error.response());
     line.close(&response);
     response
 }
@@ -49,26 +72,31 @@ async fn respond(
     client: &Client,
     snapshot: &Snapshot,
     line: &Line<'_>,
-    request: Request<Incoming>,
+    request: &mut Option<Request<RequestBody>>,
+    progress: Option<Rc<Progress>>,
     started: Instant,
 ) -> Result<Response<ResponseBody>, Error> {
     let worker = &*client.worker;
     let limit = worker.part_of(snapshot.limits.requests_in_flight);
     let admission = worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?;
-    let (mut request, progress) = with_progress(request, snapshot, worker);
-    let target = accept(snapshot, &mut request)?;
+    let Some(head) = request else { return Err(Error::ClientGone) };
+    let (target, accepted) = accept(snapshot, head)?;
     let service = &snapshot.services[target.service];
     let visitor = if service.splits() {
-        Some(Visitor::of(snapshot, service, request.headers(), client.address, || worker.random()))
+        Some(Visitor::of(snapshot, service, head.headers(), &accepted, client.address, || worker.random()))
     } else {
-        Visitor::choosing(service, request.headers())
+        Visitor::choosing(service, &accepted)
     };
     let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
-    let may_convert = record::may_convert(service, request.method(), request.uri().path());
+    let may_convert = record::may_convert(service, head.method(), head.uri().path());
     let assigned = Assigned { worker, snapshot, line, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
+    *head.version_mut() = Version::HTTP_11;
+    let id = accepted.id.is_none().then(|| worker.request_id());
+    let forwarding = Forwarding { client: &client.lines, host: accepted.host, id };
+    line.sent(id, target.service, &assigned);
 
-    let sent = send(client, request, progress, target, &assigned).await;
+    let sent = send(request, &forwarding, progress, target, &assigned).await;
     let latency = now().saturating_duration_since(started);
     unanswered.settled.set(true);
     match sent {
@@ -77,35 +105,20 @@ async fn respond(
     }
 }
 
-/// Wraps the body, so that its limit holds and its progress is seen.
-fn with_progress(
-    request: Request<Incoming>,
-    snapshot: &Snapshot,
-    worker: &Worker,
-) -> (Request<RequestBody>, Option<Rc<Progress>>) {
-    let mut progress = None;
-    let request = request.map(|body| {
-        let (body, seen) = RequestBody::new(body, snapshot.limits.request_body_bytes, &worker.timer);
-        progress = seen;
-        body
-    });
-    (request, progress)
-}
-
 /// Checks the request and finds its route.
-fn accept(snapshot: &Snapshot, request: &mut Request<RequestBody>) -> Result<Target, Error> {
+fn accept(snapshot: &Snapshot, request: &mut Request<RequestBody>) -> Result<(Target, Accepted), Error> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
         return Err(Error::TargetTooLong);
     }
-    headers::accept(request)?;
-    let host = headers::host(request.headers());
+    let accepted = headers::accept(request)?;
+    let host = headers::without_port(&accepted.host);
     let path = request.uri().path();
     let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
         snapshot.routes.find(&host.to_ascii_lowercase(), path)
     } else {
         snapshot.routes.find(host, path)
     };
-    found.ok_or(Error::NoRoute)
+    Ok((found.ok_or(Error::NoRoute)?, accepted))
 }
 
 /// An answer, and what it says of the version that should have given it.
@@ -118,18 +131,15 @@ struct Sent {
 }
 
 async fn send(
-    client: &Client,
-    mut request: Request<RequestBody>,
+    request: &mut Option<Request<RequestBody>>,
+    forwarding: &Forwarding<'_>,
     progress: Option<Rc<Progress>>,
     target: Target,
     assigned: &Assigned<'_>,
 ) -> Result<Sent, Error> {
-    let worker = &*client.worker;
+    let Assigned { worker, snapshot, service, .. } = assigned;
     let deadline = worker.timer.deadline();
-    *request.version_mut() = Version::HTTP_11;
-    headers::forwarded(&mut request, &client.forwarded_for, worker.request_id());
-    assigned.line.sent(&request, target.service, assigned);
-    let timeouts = &assigned.snapshot.timeouts;
+    let timeouts = &snapshot.timeouts;
     let patience = Patience {
         deadline: &deadline,
         connect: timeouts.connect,
@@ -138,13 +148,14 @@ async fn send(
         progress,
     };
     patience.start();
-    let service = assigned.service;
-    let mut request = Some(request);
-    let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], &mut request, &patience).await {
+    let (by, result, failure) = match forward(worker, &service.arms[assigned.arm], request, forwarding, &patience).await
+    {
         // A version that cannot be reached, or breaks off what may be sent again, hurts its own record, not its visitors.
         Err(error) if request.is_some() && assigned.arm != service.fallback && cause(&error).is_some() => {
             assigned.line.fell_back(service.fallback);
-            let fallback = forward(worker, &service.arms[service.fallback], &mut request, &patience).await;
+            // Rare, so it gets no room in the future of every request.
+            let fallback =
+                Box::pin(forward(worker, &service.arms[service.fallback], request, forwarding, &patience)).await;
             (service.fallback, fallback, cause(&error))
         }
         result => (assigned.arm, result, None),
@@ -160,14 +171,17 @@ fn answered(
     mut admission: Admission,
     latency: Duration,
 ) -> Response<ResponseBody> {
-    let Sent { answer: Answer { response, link, lease }, by, deadline, failure } = sent;
+    let Sent { answer: Answer { response, mut link, lease }, by, deadline, failure } = sent;
     let (mut head, incoming) = response.into_parts();
     admission.answered();
     // Nobody asked for another protocol: upgrades are refused before they are forwarded.
     let unasked = head.status == StatusCode::SWITCHING_PROTOCOLS;
-    if unasked || headers::returned(&mut head.headers).is_err() {
-        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
-        return failed(assigned, &Error::BadResponse, latency);
+    match headers::returned(&mut head.headers) {
+        Ok(closes) if !unasked => link.last = closes || head.version == Version::HTTP_10,
+        _ => {
+            forward::note_failure(&assigned.service.arms[by], lease.endpoint());
+            return failed(assigned, &Error::BadResponse, latency);
+        }
     }
     let failure = failure.or(head.status.is_server_error().then_some(Cause::Status));
     if head.status.is_server_error() {

@@ -6,19 +6,31 @@ use http::{Method, Request, Version};
 
 use crate::error::Error;
 
-/// The address of the client, as the first untrusted hop told it.
-pub static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The host that the client asked for.
-pub static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// The scheme that the client used.
-pub static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Identifies the request in the logs of everybody it passes.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What routing and assignment need of the fields of an accepted request: found in one pass, instead of by a search in
+/// the map for each.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The host that the client asked for, perhaps with a port.
+    pub host: HeaderValue,
+    /// All cookies.
+    pub cookie: Option<HeaderValue>,
+    /// The version that a tester asks for.
+    pub version: Option<HeaderValue>,
+    /// The client's own name for the request.
+    pub id: Option<HeaderValue>,
+}
 
 /// What one pass over the fields of a message found.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "findings that do not depend on each other")]
 struct Found {
+    host: Option<HeaderValue>,
+    cookie: Option<HeaderValue>,
+    version: Option<HeaderValue>,
+    id: Option<HeaderValue>,
     hosts: usize,
     cookies: usize,
     transfer_encodings: usize,
@@ -34,57 +46,73 @@ struct Found {
 /// Checks the head of a request and takes what concerns only the client's hop out of it (RFC 9110 §7.6.1).
 ///
 /// Afterwards the target is in origin form and `Host` is the host that the client asked for.
-pub fn accept<B>(request: &mut Request<B>) -> Result<(), Error> {
+pub fn accept<B>(request: &mut Request<B>) -> Result<Accepted, Error> {
     if *request.method() == Method::CONNECT {
         return Err(Error::Unsupported("CONNECT"));
     }
-    let found = survey(request.headers());
+    let mut found = survey(request.headers());
     if found.upgrade && request.version() == Version::HTTP_11 {
         return Err(Error::Unsupported("a protocol upgrade"));
     }
     if found.transfer_encodings > 0 {
         check_transfer_encoding(request.headers(), found.transfer_encodings)?;
     }
-    check_host(request, found.hosts)?;
+    let host = check_host(request, &mut found)?;
     origin_form(request)?;
     let fields = request.headers_mut();
     remove_hop_by_hop(fields, &found);
     if found.cookies > 1 {
-        join_cookies(fields);
+        found.cookie = join_cookies(fields);
     }
     if found.underscore {
         remove_underscores(fields);
     }
     if found.forwarded {
-        for name in ["forwarded", "x-forwarded-port", "x-real-ip"] {
+        // Nobody in front of us is trusted.
+        for name in FORWARDED {
             fields.remove(name);
         }
     }
-    Ok(())
+    let Found { cookie, version, id, .. } = found;
+    Ok(Accepted { host, cookie, version, id })
 }
+
+/// What a client may not say of itself; an endpoint believes the proxy.
+const FORWARDED: [&str; 6] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip"];
 
 fn survey(fields: &HeaderMap) -> Found {
     let mut found = Found::default();
-    for (name, _) in fields {
-        match *name {
-            header::HOST => found.hosts += 1,
-            header::COOKIE => found.cookies += 1,
-            header::TRANSFER_ENCODING => found.transfer_encodings += 1,
-            header::CONNECTION => found.connection = true,
-            header::FORWARDED => found.forwarded = true,
-            header::UPGRADE => {
+    for (name, value) in fields {
+        // By their text: a comparison of lengths sorts nearly all names out.
+        match name.as_str() {
+            "host" => {
+                found.hosts += 1;
+                found.host = Some(value.clone());
+            }
+            "cookie" => {
+                found.cookies += 1;
+                found.cookie = Some(value.clone());
+            }
+            "transfer-encoding" => found.transfer_encodings += 1,
+            "connection" => found.connection = true,
+            "upgrade" => {
                 found.upgrade = true;
                 found.hop_by_hop = true;
             }
-            header::TE
-            | header::TRAILER
-            | header::EXPECT
-            | header::PROXY_AUTHORIZATION
-            | header::PROXY_AUTHENTICATE => found.hop_by_hop = true,
-            _ => {
-                let name = name.as_str();
-                found.hop_by_hop |= matches!(name, "keep-alive" | "proxy-connection" | "http2-settings");
-                found.forwarded |= matches!(name, "x-forwarded-port" | "x-real-ip");
+            "te"
+            | "trailer"
+            | "expect"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings" => found.hop_by_hop = true,
+            "forwarded" | "x-real-ip" => found.forwarded = true,
+            "x-request-id" => found.id = Some(value.clone()),
+            "x-tidegate-version" => found.version = Some(value.clone()),
+            name => {
+                found.forwarded |= name.starts_with("x-forwarded-");
                 found.underscore |= memchr::memchr(b'_', name.as_bytes()).is_some();
             }
         }
@@ -103,28 +131,31 @@ fn check_transfer_encoding(fields: &HeaderMap, count: usize) -> Result<(), Error
 }
 
 /// Makes `Host` the one host of the request: the target's authority, else the single field (RFC 9112 §3.2).
-fn check_host<B>(request: &mut Request<B>, hosts: usize) -> Result<(), Error> {
-    if hosts > 1 {
+fn check_host<B>(request: &mut Request<B>, found: &mut Found) -> Result<HeaderValue, Error> {
+    if found.hosts > 1 {
         return Err(Error::Malformed("more than one Host"));
     }
-    if let Some(authority) = request.uri().authority() {
-        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Error::Malformed("an invalid host"))?;
-        request.headers_mut().insert(header::HOST, value);
-    }
-    let host = request.headers().get(header::HOST).ok_or(Error::Malformed("no Host"))?;
-    if is_host(host.as_bytes()) { Ok(()) } else { Err(Error::Malformed("an invalid host")) }
+    let host = match request.uri().authority() {
+        Some(authority) => {
+            let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Error::Malformed("an invalid host"))?;
+            request.headers_mut().insert(header::HOST, host.clone());
+            host
+        }
+        None => found.host.take().ok_or(Error::Malformed("no Host"))?,
+    };
+    if name_length(host.as_bytes()).is_some() { Ok(host) } else { Err(Error::Malformed("an invalid host")) }
 }
 
-/// Whether a value is a host and perhaps a port, without user information (RFC 3986 §3.2).
-fn is_host(value: &[u8]) -> bool {
+/// The length of the name or address in a host with perhaps a port, but no user information (RFC 3986 §3.2); `None` for
+/// anything else.
+fn name_length(value: &[u8]) -> Option<usize> {
     let in_name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
     let in_address = |b: &u8| b.is_ascii_hexdigit() || b":.".contains(b);
-    let (named, rest) = if let Some(literal) = value.strip_prefix(b"[") {
-        let end = literal.iter().position(|b| !in_address(b)).unwrap_or(literal.len());
-        (end > 0 && literal.get(end) == Some(&b']'), literal.get(end + 1..).unwrap_or_default())
+    let length = if let Some(literal) = value.strip_prefix(b"[") {
+        let end = literal.iter().position(|b| !in_address(b))?;
+        (end > 0 && literal[end] == b']').then_some(end + 2)?
     } else {
-        let end = value.iter().position(|b| !in_name(b)).unwrap_or(value.len());
-        (end > 0, &value[end..])
+        value.iter().position(|b| !in_name(b)).unwrap_or(value.len())
     };
     let is_port = |port: &[u8]| {
         let number = port.iter().try_fold(0u16, |number, digit| {
@@ -133,16 +164,15 @@ fn is_host(value: &[u8]) -> bool {
         });
         number.is_some()
     };
-    named && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
+    let rest = &value[length..];
+    (length > 0 && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))).then_some(length)
 }
 
-/// The host of an accepted request, without its port.
-pub fn host(fields: &HeaderMap) -> &str {
-    let host = fields.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    match host.rfind([':', ']']) {
-        Some(colon) if host.as_bytes()[colon] == b':' => &host[..colon],
-        _ => host,
-    }
+/// The name or address in a host; empty where it is none.
+pub fn without_port(host: &HeaderValue) -> &str {
+    let host = host.as_bytes();
+    let name = name_length(host).and_then(|length| str::from_utf8(&host[..length]).ok());
+    name.unwrap_or_default()
 }
 
 /// Brings the target into origin form (RFC 9112 §3.2.1), the only one an endpoint gets.
@@ -162,19 +192,25 @@ fn origin_form<B>(request: &mut Request<B>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the fields that end at this hop, and those that `Connection` names.
-fn remove_hop_by_hop(fields: &mut HeaderMap, found: &Found) {
+/// Removes the fields that end at this hop, and those that `Connection` names. Returns whether it names `close`.
+fn remove_hop_by_hop(fields: &mut HeaderMap, found: &Found) -> bool {
+    let mut closes = false;
     if found.connection
         && let Entry::Occupied(connection) = fields.entry(header::CONNECTION)
     {
         let (_, values) = connection.remove_entry_mult();
         // Nearly always one of two words, which name no field that needs a search.
-        let plain = |value: &HeaderValue| {
-            value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")
-        };
-        let named: Vec<HeaderValue> = values.filter(|value| !plain(value)).collect();
-        for name in named.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+        let mut names = Vec::new();
+        for value in values {
+            if value.as_bytes().eq_ignore_ascii_case(b"close") {
+                closes = true;
+            } else if !value.as_bytes().eq_ignore_ascii_case(b"keep-alive") {
+                names.push(value);
+            }
+        }
+        for name in names.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
             let name = name.trim();
+            closes |= name.eq_ignore_ascii_case("close");
             // Nobody may have us drop what routing and framing rest on.
             if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length") {
                 fields.remove(name);
@@ -195,14 +231,15 @@ fn remove_hop_by_hop(fields: &mut HeaderMap, found: &Found) {
         fields.remove(header::TRANSFER_ENCODING);
         fields.remove(header::CONTENT_LENGTH);
     }
+    closes
 }
 
 /// HTTP/2 may split the cookie field; HTTP/1.1 allows one (RFC 9113 §8.2.3).
-fn join_cookies(fields: &mut HeaderMap) {
+fn join_cookies(fields: &mut HeaderMap) -> Option<HeaderValue> {
     let crumbs: Vec<&[u8]> = fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-        fields.insert(header::COOKIE, whole);
-    }
+    let whole = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).ok()?;
+    fields.insert(header::COOKIE, whole.clone());
+    Some(whole)
 }
 
 /// Servers that turn fields into variables read `x_forwarded_for` as `x-forwarded-for`: such twins go.
@@ -213,34 +250,22 @@ fn remove_underscores(fields: &mut HeaderMap) {
     }
 }
 
-/// Adds what an endpoint wants to know of the client. Whatever the client said itself is overwritten: nobody in front of
-/// us is trusted.
-pub fn forwarded<B>(request: &mut Request<B>, client: &HeaderValue, id: HeaderValue) {
-    let fields = request.headers_mut();
-    if let Some(host) = fields.get(header::HOST).cloned() {
-        fields.insert(&X_FORWARDED_HOST, host);
-    }
-    fields.insert(&X_FORWARDED_FOR, client.clone());
-    fields.insert(&X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    if let Entry::Vacant(vacant) = fields.entry(&X_REQUEST_ID) {
-        vacant.insert(id);
-    }
-}
-
-/// Takes what concerns only the endpoint's hop out of a response.
-pub fn returned(fields: &mut HeaderMap) -> Result<(), Error> {
+/// Takes what concerns only the endpoint's hop out of a response. Returns whether its connection ends with it.
+pub fn returned(fields: &mut HeaderMap) -> Result<bool, Error> {
     let found = survey(fields);
     if found.transfer_encodings > 0 {
         // Only the chunks have been taken off: under another coding the body would be something else than its fields say.
         check_transfer_encoding(fields, found.transfer_encodings).map_err(|_| Error::BadResponse)?;
     }
-    remove_hop_by_hop(fields, &found);
-    Ok(())
+    Ok(remove_hop_by_hop(fields, &found))
 }
 
 /// Whether a cache shared by several clients may keep a response (RFC 9111 §3): such a response must not carry a cookie
 /// that names one visitor.
 pub fn is_publicly_cacheable(fields: &HeaderMap) -> bool {
+    if !fields.contains_key(header::CACHE_CONTROL) {
+        return false;
+    }
     let mut directives = fields.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let (mut public, mut private) = (false, false);
     for directive in directives.by_ref().flat_map(|value| value.split(',')) {

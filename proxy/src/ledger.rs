@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use tidegate_config::limits;
 
 use crate::assign::Draw;
@@ -76,7 +77,8 @@ struct Seen {
 struct Book {
     rollout: u64,
     latest_epoch: u64,
-    visitors: HashMap<u64, Seen>,
+    /// By their draws, which are keyed hashes already.
+    visitors: HashMap<u64, Seen, FixedState>,
 }
 
 /// The memory of all rollouts.

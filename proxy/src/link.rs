@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -16,7 +17,9 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use tidegate_config::limits;
 use tokio::net::TcpStream;
 
+use crate::forwarding::Forwarding;
 use crate::muted::Muted;
+use crate::outbox::{Outbox, Socket};
 use crate::replay::{Head, RecordingIo};
 use crate::timer::{Deadline, Tick};
 use crate::upload::RequestBody;
@@ -34,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) idle_since: Tick,
     /// Whether it has served a request before.
     pub(crate) reused: bool,
+    /// Whether the endpoint said that it takes no more requests over it.
+    pub(crate) last: bool,
 }
 
 /// Why there is no response.
@@ -48,7 +53,7 @@ pub(crate) enum Failure {
 
 impl Link {
     /// Opens a connection.
-    pub(crate) async fn connect(address: std::net::SocketAddr) -> io::Result<Box<Self>> {
+    pub(crate) async fn connect(address: SocketAddr, outbox: &Rc<Outbox>) -> io::Result<Box<Self>> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut builder = http1::Builder::new();
@@ -57,10 +62,18 @@ impl Link {
         // A buffer may be filled beyond its size by one read, so the limit has to be told as well.
         builder.max_header_size(limits::RESPONSE_HEAD_BYTES_MAX);
         let head = Rc::default();
-        let io = RecordingIo::new(stream, Rc::clone(&head));
+        let io = RecordingIo::new(Socket::new(stream, outbox), Rc::clone(&head));
         let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
         let connection = Some(connection);
-        Ok(Box::new(Self { sender, connection, waker: Muted::default(), head, idle_since: 0, reused: false }))
+        Ok(Box::new(Self {
+            sender,
+            connection,
+            waker: Muted::default(),
+            head,
+            idle_since: 0,
+            reused: false,
+            last: false,
+        }))
     }
 
     /// Sends the request in `request` and waits for the head of the response; puts it back where it was not sent.
@@ -68,11 +81,12 @@ impl Link {
     pub(crate) async fn exchange(
         &mut self,
         request: &mut Option<Request<RequestBody>>,
+        forwarding: &Forwarding<'_>,
         deadline: &Deadline,
         mut expired: impl FnMut() -> bool,
     ) -> Result<Response<Incoming>, Failure> {
         let Some(taken) = request.take() else { return Err(Failure::NotSent) };
-        self.head.borrow_mut().begin();
+        self.head.borrow_mut().begin(forwarding);
         let Self { sender, connection, waker, head, .. } = self;
         let mut response = pin!(sender.try_send_request(taken));
         poll_fn(|cx| {
@@ -98,7 +112,7 @@ impl Link {
 
     /// Moves bytes while a response body is read.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        poll_connection(&mut self.connection, &self.waker, cx);
+        poll_connection(&mut self.connection, &mut self.waker, cx);
     }
 
     /// Runs `read`, which takes from this connection's response body, without waking this task for it.
@@ -106,16 +120,25 @@ impl Link {
         self.waker.while_muted(read)
     }
 
-    /// Whether it can take another request. To be asked when a response has been read to its end.
-    pub(crate) fn settle(&mut self) -> bool {
-        // Once more, so that hyper sees the end of the message; and with nobody to wake, so that the task of this request
-        // is not woken when another one takes the connection.
-        self.drive(&mut Context::from_waker(Waker::noop()));
+    /// Whether it can take another request: the last response has been read to its end, and nothing came after it.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if !self.sender.is_ready() {
+            self.drive(&mut Context::from_waker(Waker::noop()));
+        }
         self.connection.is_some() && self.sender.is_ready()
+    }
+
+    /// Wakes nobody until the next request: the task of the last one has other things to do.
+    pub(crate) fn rest(&mut self) {
+        self.waker.wake_instead(Waker::noop());
     }
 }
 
-fn poll_connection(connection: &mut Option<Connection<RecordingIo, RequestBody>>, waker: &Muted, cx: &mut Context<'_>) {
+fn poll_connection(
+    connection: &mut Option<Connection<RecordingIo, RequestBody>>,
+    waker: &mut Muted,
+    cx: &mut Context<'_>,
+) {
     let ended = connection.as_mut().is_some_and(|connection| {
         waker.wake_instead(cx.waker());
         Pin::new(connection).poll(&mut Context::from_waker(waker.as_waker())).is_ready()

@@ -11,6 +11,8 @@ use std::task::{Wake, Waker};
 pub(crate) struct Muted {
     shared: Arc<Shared>,
     waker: Waker,
+    /// The target once more, to be compared with without taking the lock.
+    target: Waker,
 }
 
 struct Shared {
@@ -21,14 +23,17 @@ struct Shared {
 impl Default for Muted {
     fn default() -> Self {
         let shared = Arc::new(Shared { muted: AtomicBool::new(false), target: Mutex::new(Waker::noop().clone()) });
-        Self { waker: Waker::from(Arc::clone(&shared)), shared }
+        Self { waker: Waker::from(Arc::clone(&shared)), shared, target: Waker::noop().clone() }
     }
 }
 
 impl Muted {
     /// From now on wakes `target`.
-    pub(crate) fn wake_instead(&self, target: &Waker) {
-        self.shared.target.lock().unwrap_or_else(PoisonError::into_inner).clone_from(target);
+    pub(crate) fn wake_instead(&mut self, target: &Waker) {
+        if !self.target.will_wake(target) {
+            self.target.clone_from(target);
+            self.shared.target.lock().unwrap_or_else(PoisonError::into_inner).clone_from(target);
+        }
     }
 
     /// The waker to hand out.
@@ -75,7 +80,7 @@ mod tests {
     #[test]
     fn wakes_its_target_unless_muted() {
         let counter = Arc::new(Counter::default());
-        let muted = Muted::default();
+        let mut muted = Muted::default();
         muted.wake_instead(&Waker::from(Arc::clone(&counter)));
         muted.as_waker().wake_by_ref();
         muted.while_muted(|| muted.as_waker().wake_by_ref());

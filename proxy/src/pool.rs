@@ -37,15 +37,16 @@ impl Pool {
         Lease(Rc::clone(self))
     }
 
-    /// An idle connection.
+    /// An idle connection that can take a request.
     pub(crate) fn take(&self) -> Option<Box<Link>> {
-        self.idle.borrow_mut().pop()
+        let mut idle = self.idle.borrow_mut();
+        std::iter::from_fn(|| idle.pop()).find_map(|mut link| link.is_ready().then_some(link))
     }
 
-    /// Closes connections that were idle for too long; true if nothing is left here.
+    /// Closes connections that were idle for too long, or that the endpoint has closed; true if nothing is left here.
     pub(crate) fn sweep(&self, now: Tick, idle: Duration) -> bool {
         let mut links = self.idle.borrow_mut();
-        links.retain(|link| link.idle_since.saturating_add(Timer::ticks(idle)) > now);
+        links.retain_mut(|link| link.idle_since.saturating_add(Timer::ticks(idle)) > now && link.is_ready());
         links.is_empty() && self.in_flight.get() == 0
     }
 }
@@ -59,10 +60,12 @@ impl Lease {
         &self.0.endpoint
     }
 
-    /// Puts a connection aside for the next request.
+    /// Puts a connection aside for the next request. Whether it is fit for one is asked when that comes: by then nobody
+    /// holds on to what was read over it, and its buffer can be filled anew instead of replaced.
     pub(crate) fn put(&self, mut link: Box<Link>, now: Tick) {
         let mut idle = self.0.idle.borrow_mut();
-        if idle.len() < limits::IDLE_PER_ENDPOINT_MAX {
+        if !link.last && idle.len() < limits::IDLE_PER_ENDPOINT_MAX {
+            link.rest();
             link.idle_since = now;
             link.reused = true;
             idle.push(link);

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tidegate_config::RolloutId;
 
 use crate::access_log::Line;
 use crate::clock;
-use crate::cookie::{self, Facts};
+use crate::cookie::{self, Facts, Identity};
 use crate::firsts::Firsts;
 use crate::headers::is_publicly_cacheable;
 use crate::ledger::Event;
 use crate::shard::Cause;
 use crate::snapshot::{Service, Snapshot};
-use crate::visitor::{self, Visitor};
+use crate::visitor::Visitor;
 use crate::worker::Worker;
 
 /// A request that has been assigned to a version.
@@ -116,18 +117,19 @@ impl Assigned<'_> {
 
     fn set_cookies(&self, visitor: &Visitor, outcome: &Outcome, facts: Option<Facts>, fields: &mut HeaderMap) {
         let Some(id) = visitor.id.filter(|_| outcome.status.is_some()) else { return };
-        let mut set = |value: String| {
+        let key = &self.snapshot.cookie_key;
+        let mut set = |name: &str, value: cookie::Value, max_age: &str| {
             // Base64 and our own names are always valid in a field.
-            if let Ok(value) = HeaderValue::try_from(value) {
+            if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(cookie::set(name, &value, max_age))) {
                 fields.append(header::SET_COOKIE, value);
             }
         };
         if visitor.is_new {
-            set(visitor::identify(self.snapshot, id, clock::unix_seconds()));
+            let identity = Identity { id, minted: clock::unix_seconds() };
+            set(cookie::VISITOR, identity.seal(key), cookie::VISITOR_MAX_AGE);
         }
         if let Some(facts) = facts {
-            let value = facts.seal(&self.snapshot.cookie_key, id);
-            set(visitor::set_cookie(&self.service.facts_cookie, &value, cookie::FACTS_MAX_AGE));
+            set(&self.service.facts_cookie, facts.seal(key, id), cookie::FACTS_MAX_AGE);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! for every request, and nearly none of them is ever needed.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -14,14 +14,18 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tidegate_config::limits;
-use tokio::net::TcpStream;
 
+use crate::forwarding::Forwarding;
+use crate::outbox::Socket;
 use crate::upload::RequestBody;
 
 /// The head of a request as it went to an endpoint.
 #[derive(Default)]
 pub(crate) struct Head {
+    /// What hyper wrote.
     bytes: Vec<u8>,
+    /// What goes out behind its first line.
+    forwarding: Vec<u8>,
     recording: bool,
     /// Reads that are left until the head of the response must be complete.
     reads_left: u32,
@@ -29,8 +33,10 @@ pub(crate) struct Head {
 
 impl Head {
     /// Forgets the last head and notes the next.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, forwarding: &Forwarding<'_>) {
         self.bytes.clear();
+        self.forwarding.clear();
+        forwarding.write_to(&mut self.forwarding);
         self.recording = true;
         self.reads_left = limits::RESPONSE_HEAD_READS_MAX;
     }
@@ -43,6 +49,13 @@ impl Head {
     fn read(&mut self) -> io::Result<()> {
         self.reads_left = self.reads_left.checked_sub(1).ok_or(io::ErrorKind::InvalidData)?;
         Ok(())
+    }
+
+    /// The first line of a head that is about to be written.
+    fn first_line<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let begins = self.recording && self.bytes.is_empty();
+        let end = begins.then(|| memchr::memchr(b'\n', bytes)).flatten()?;
+        bytes.get(..=end)
     }
 
     fn note(&mut self, written: &[u8]) {
@@ -82,12 +95,12 @@ impl Head {
 
 /// A socket whose writes are noted and whose reads are counted.
 pub(crate) struct RecordingIo {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Socket>,
     head: Rc<RefCell<Head>>,
 }
 
 impl RecordingIo {
-    pub(crate) fn new(stream: TcpStream, head: Rc<RefCell<Head>>) -> Self {
+    pub(crate) fn new(stream: Socket, head: Rc<RefCell<Head>>) -> Self {
         Self { stream: TokioIo::new(stream), head }
     }
 }
@@ -101,8 +114,16 @@ impl Read for RecordingIo {
 
 impl Write for RecordingIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.head.borrow_mut().note(&bytes[..written]);
+        let head = Rc::clone(&self.head);
+        let mut head = head.borrow_mut();
+        let written = match head.first_line(bytes) {
+            Some(line) => {
+                ready!(self.stream.inner().poll_hold(cx, &[IoSlice::new(line), IoSlice::new(&head.forwarding)]))?;
+                line.len()
+            }
+            None => ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?,
+        };
+        head.note(&bytes[..written]);
         Poll::Ready(Ok(written))
     }
 
@@ -120,8 +141,7 @@ mod tests {
     use super::*;
 
     fn replay(head: &str) -> Option<Request<RequestBody>> {
-        let mut recorded = Head::default();
-        recorded.begin();
+        let mut recorded = Head { recording: true, ..Head::default() };
         recorded.note(head.as_bytes());
         recorded.replay()
     }

@@ -197,6 +197,7 @@ fn run(index: usize, worker: impl FnOnce() -> Rc<Worker>, commands: mpsc::Unboun
 }
 
 async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    drop(tokio::task::spawn_local(Rc::clone(&worker.outbox).send()));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut until: Option<Instant> = None;

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use tidegate_config::Identity as By;
 
 use crate::assign::Draw;
-use crate::cookie::{self, Facts, Identity, Ours, SealedFacts};
+use crate::cookie::{Facts, Identity, Ours, SealedFacts};
+use crate::headers::Accepted;
 use crate::snapshot::{Service, Snapshot};
 
 /// The visitor behind one request.
@@ -33,14 +34,11 @@ impl Visitor {
         snapshot: &Snapshot,
         service: &Service,
         fields: &HeaderMap,
+        accepted: &Accepted,
         client: IpAddr,
         random: impl FnOnce() -> u64,
     ) -> Self {
-        let mut ours = Ours::default();
-        // The fields have been accepted: at most one of them is a cookie.
-        if let Some(value) = fields.get(header::COOKIE) {
-            ours.read(value.as_bytes(), &service.facts_cookie);
-        }
+        let ours = ours(service, accepted);
         let named = service.visitor.header.as_ref().and_then(|name| fields.get(name.as_str()));
         let mut visitor = Self::default();
         if let Some(name) = named {
@@ -62,20 +60,16 @@ impl Visitor {
             }
         }
         visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
-        visitor.chosen = chosen(service, fields, &ours);
+        visitor.chosen = chosen(service, accepted, &ours);
         visitor
     }
 
     /// A tester who chose a version of a service that does not divide its visitors.
-    pub(crate) fn choosing(service: &Service, fields: &HeaderMap) -> Option<Self> {
+    pub(crate) fn choosing(service: &Service, accepted: &Accepted) -> Option<Self> {
         if service.arms.len() < 2 {
             return None;
         }
-        let mut ours = Ours::default();
-        if let Some(value) = fields.get(header::COOKIE) {
-            ours.read(value.as_bytes(), &service.facts_cookie);
-        }
-        let chosen = chosen(service, fields, &ours)?;
+        let chosen = chosen(service, accepted, &ours(service, accepted))?;
         Some(Self { chosen: Some(chosen), ..Self::default() })
     }
 
@@ -90,15 +84,21 @@ impl Visitor {
     }
 }
 
-/// The field by which a tester chooses a version.
-pub(crate) const OVERRIDE_HEADER: &str = "x-tidegate-version";
+/// The cookies of a request that concern us.
+fn ours<'a>(service: &Service, accepted: &'a Accepted) -> Ours<'a> {
+    let mut ours = Ours::default();
+    if let Some(value) = &accepted.cookie {
+        ours.read(value.as_bytes(), &service.facts_cookie);
+    }
+    ours
+}
 
-/// The arm that a tester chose, by the header or by the cookie.
-fn chosen(service: &Service, fields: &HeaderMap, ours: &Ours<'_>) -> Option<usize> {
+/// The arm that a tester chose, by the header `x-tidegate-version` or by the cookie.
+fn chosen(service: &Service, accepted: &Accepted, ours: &Ours<'_>) -> Option<usize> {
     if !service.visitor.overridable {
         return None;
     }
-    let header = fields.get(OVERRIDE_HEADER).map(http::HeaderValue::as_bytes);
+    let header = accepted.version.as_ref().map(http::HeaderValue::as_bytes);
     header.or(ours.version).and_then(|name| service.arm_named(name))
 }
 
@@ -107,15 +107,4 @@ fn of_address(service: &Service, client: IpAddr) -> Draw {
         IpAddr::V4(address) => Draw::of(&service.salt, &address.octets()),
         IpAddr::V6(address) => Draw::of(&service.salt, &address.octets()),
     }
-}
-
-/// The `Set-Cookie` value for one of our cookies.
-pub(crate) fn set_cookie(name: &str, value: &str, max_age: u32) -> String {
-    format!("{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax")
-}
-
-/// The `Set-Cookie` value that gives a visitor its identity.
-pub(crate) fn identify(snapshot: &Snapshot, id: u64, minted: u32) -> String {
-    let value = Identity { id, minted }.seal(&snapshot.cookie_key);
-    set_cookie(cookie::VISITOR, &value, cookie::VISITOR_MAX_AGE)
 }

@@ -6,9 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use foldhash::fast::FixedState;
-use http::HeaderValue;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -19,6 +17,7 @@ use crate::clock;
 use crate::endpoint::Endpoint;
 use crate::firsts::{Firsts, Memory};
 use crate::ledger::Reporter;
+use crate::outbox::Outbox;
 use crate::pool::Pool;
 use crate::snapshot::Snapshot;
 use crate::state::State;
@@ -32,6 +31,7 @@ pub(crate) struct Worker {
     pub(crate) count: usize,
     pub(crate) timer: Rc<Timer>,
     pub(crate) gate: Rc<Gate>,
+    pub(crate) outbox: Rc<Outbox>,
     pub(crate) reporter: Reporter,
     pub(crate) log: Log,
     /// Whether connections are to end after the request they are at.
@@ -44,15 +44,8 @@ pub(crate) struct Worker {
     snapshot: RefCell<Rc<Arc<Snapshot>>>,
     pools: RefCell<HashMap<u64, Rc<Pool>, FixedState>>,
     random: RefCell<StdRng>,
-    /// Request ids made in advance.
-    ids: RefCell<Bytes>,
     told: RefCell<Memory>,
 }
-
-/// Hexadecimal digits of a request id.
-const ID_LENGTH: usize = 32;
-/// Request ids made at once.
-const IDS_AT_ONCE: usize = 64;
 
 impl Worker {
     pub(crate) fn new(index: usize, count: usize, state: Arc<State>, reporter: Reporter, log: Log) -> Rc<Self> {
@@ -62,6 +55,7 @@ impl Worker {
             count,
             timer: Timer::new(clock::now()),
             gate: Rc::default(),
+            outbox: Rc::default(),
             reporter,
             log,
             draining: Cell::new(false),
@@ -70,7 +64,6 @@ impl Worker {
             snapshot,
             pools: RefCell::default(),
             random: RefCell::new(StdRng::from_rng(&mut rand::rng())),
-            ids: RefCell::default(),
             told: RefCell::default(),
         })
     }
@@ -111,20 +104,8 @@ impl Worker {
     }
 
     /// A new request id.
-    pub(crate) fn request_id(&self) -> HeaderValue {
-        let mut ids = self.ids.borrow_mut();
-        if ids.is_empty() {
-            let mut random = [0u8; IDS_AT_ONCE * ID_LENGTH / 2];
-            self.random.borrow_mut().fill_bytes(&mut random);
-            let mut text = BytesMut::with_capacity(IDS_AT_ONCE * ID_LENGTH);
-            for byte in random {
-                text.put_u8(b"0123456789abcdef"[usize::from(byte >> 4)]);
-                text.put_u8(b"0123456789abcdef"[usize::from(byte & 15)]);
-            }
-            *ids = text.freeze();
-        }
-        let id = ids.split_to(ID_LENGTH);
-        HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-"))
+    pub(crate) fn request_id(&self) -> RequestId {
+        RequestId::from_bits(u128::from(self.random()) << 64 | u128::from(self.random()))
     }
 
     /// Whether all of this has been told to the ledger already.
@@ -148,6 +129,26 @@ impl Worker {
     }
 }
 
+/// Names a request: 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RequestId([u8; 32]);
+
+impl RequestId {
+    fn from_bits(bits: u128) -> Self {
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(bits.to_le_bytes()) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        Self(text)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +161,7 @@ mod tests {
         let worker = worker();
         let ids: std::collections::HashSet<_> = (0..1_000).map(|_| worker.request_id()).collect();
         assert_eq!(ids.len(), 1_000);
-        assert!(ids.iter().all(|id| id.len() == ID_LENGTH));
+        assert!(ids.iter().all(|id| id.as_bytes().iter().all(u8::is_ascii_hexdigit)));
     }
 
     fn worker() -> Rc<Worker> {

@@ -30,6 +30,29 @@ fn an_idle_connection_is_closed_in_its_time() {
 }
 
 #[test]
+fn a_connection_that_the_endpoint_called_its_last_is_not_kept() {
+    let backend = Backend::start(|exchange| {
+        // It lies: the connection stays open.
+        exchange.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+        After::Keep
+    });
+    let proxy = TestProxy::start(&one(&backend, ""));
+    let mut client = proxy.client();
+    (0..3).for_each(|_| assert_eq!(client.get("/").text(), "ok"));
+    assert_eq!((backend.requests(), backend.connections()), (3, 3));
+    until("they are closed", || backend.open_connections() == 0);
+}
+
+#[test]
+fn a_connection_that_the_endpoint_closes_while_idle_is_let_go() {
+    let backend = Backend::idling(Duration::from_millis(50), answers("ok"));
+    let proxy = TestProxy::start(&one(&backend, ""));
+    proxy.get("/");
+    until("both have closed it", || backend.open_connections() == 0);
+    assert_eq!(proxy.get("/").status, 200);
+}
+
+#[test]
 fn gets_survive_an_endpoint_that_closes_after_every_request_without_saying_so() {
     let backend = Backend::start(|exchange| {
         answers("ok")(exchange);
