@@ -90,6 +90,7 @@ fn deciding(criterion: &mut Criterion) {
         command: None,
         epochs: simulation.epochs.clone(),
         endpoints: simulation.endpoints,
+        tripped: false,
     };
     let now = Timestamp::from_millis(simulation.now_ms);
     criterion.bench_function("decide: one look at a rollout at its second step", |bench| {

@@ -47,6 +47,13 @@ pub const EJECT_AFTER_FAILURES: u32 = 5;
 pub const EJECT_SECONDS: u32 = 10;
 /// Largest part of a version's endpoints that may be ejected at once, in percent: better a bad endpoint than none.
 pub const EJECT_PERCENT_MAX: usize = 50;
+/// The e-value at which a proxy takes a failing canary out of service by itself: a canary that is no worse reaches it once
+/// in a billion windows, that is once in three hundred years.
+pub const TRIP_EVIDENCE: u32 = 1_000_000_000;
+/// Seconds of a window of that evidence, which goes back to the beginning of the window before.
+pub const TRIP_WINDOW_SECONDS: u32 = 10;
+/// Least part of the canary's requests, in percent, that must fail for that: what is rarer can wait for the controller.
+pub const TRIP_FAILING_PERCENT_MIN: u32 = 5;
 /// Epochs of a service that keep their own counters; older ones are folded into `retired`.
 pub const EPOCHS_MAX: usize = 32;
 /// Visitors of all services that are remembered one by one; past that they are thinned by half.

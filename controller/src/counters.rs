@@ -1,6 +1,6 @@
 //! PURE. What one proxy told, by service: from the samples of a scrape to the counters that the engine compares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_config::Name;
 
@@ -28,6 +28,8 @@ pub struct ServiceReading {
     pub totals: BTreeMap<Name, Total>,
     /// Its endpoints.
     pub endpoints: BTreeMap<Name, EndpointCount>,
+    /// The versions that the proxy has taken out of service by itself, with the epoch in which it did.
+    pub tripped: BTreeSet<(Name, u64)>,
 }
 
 /// Requests and failures of one version since the process started.
@@ -46,6 +48,8 @@ pub struct EndpointCount {
     pub admitted: u32,
     /// Were taken out for their failures.
     pub ejected: u32,
+    /// Cannot be connected to.
+    pub unreachable: u32,
 }
 
 /// Why an answer is not the metrics of a proxy.
@@ -106,6 +110,7 @@ enum Family {
     Converted,
     FirstLatency,
     Endpoints,
+    Tripped,
 }
 
 impl Family {
@@ -119,6 +124,7 @@ impl Family {
             "visitors_converted_total" => Self::Converted,
             "first_response_seconds_bucket" => Self::FirstLatency,
             "endpoints" => Self::Endpoints,
+            "tripped" => Self::Tripped,
             _ => return None,
         })
     }
@@ -168,7 +174,15 @@ fn take(
             match sample.label("state") {
                 Some("admitted") => endpoints.admitted = count,
                 Some("ejected") => endpoints.ejected = count,
-                _ => return Err("a state other than admitted and ejected"),
+                Some("unreachable") => endpoints.unreachable = count,
+                _ => return Err("a state other than admitted, ejected and unreachable"),
+            }
+            return Ok(());
+        }
+        Family::Tripped => {
+            let epoch = sample.label("epoch").and_then(|epoch| epoch.parse().ok()).ok_or("no epoch")?;
+            if count > 0 {
+                told.tripped.insert((version, epoch));
             }
             return Ok(());
         }
@@ -192,7 +206,7 @@ fn take(
         Family::FirstLatency => {
             row.latency.insert(bucket(sample.label("le").ok_or("no le")?)?, count);
         }
-        Family::Endpoints => {}
+        Family::Endpoints | Family::Tripped => {}
     }
     Ok(())
 }
@@ -245,13 +259,17 @@ mod tests {
              tidegate_first_response_seconds_count{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 9\n\
              tidegate_endpoints{{service=\"shop\",version=\"v2\",state=\"admitted\"}} 2\n\
              tidegate_endpoints{{service=\"shop\",version=\"v2\",state=\"ejected\"}} 1\n\
+             tidegate_endpoints{{service=\"shop\",version=\"v2\",state=\"unreachable\"}} 3\n\
+             tidegate_tripped{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 1\n\
+             tidegate_tripped{{service=\"shop\",version=\"v1\",epoch=\"3\"}} 0\n\
              other{{service=\"shop\"}} NaN\n"
         );
         let reading = read(&text).unwrap();
         assert_eq!((reading.started.to_bits(), reading.generation), (1.5f64.to_bits(), Some(7)));
         let shop = &reading.services[&name("shop")];
         assert_eq!(shop.totals[&name("v2")], Total { requests: 125, failures: 3 });
-        assert_eq!(shop.endpoints[&name("v2")], EndpointCount { admitted: 2, ejected: 1 });
+        assert_eq!(shop.endpoints[&name("v2")], EndpointCount { admitted: 2, ejected: 1, unreachable: 3 });
+        assert_eq!(shop.tripped, BTreeSet::from([(name("v2"), 3)]));
         let mut first_latency = vec![0; BUCKETS];
         (first_latency[0], first_latency[1], first_latency[EDGES]) = (3, 4, 2);
         let counters = ArmCounters {

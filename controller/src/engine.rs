@@ -70,7 +70,7 @@ pub fn decide(status: &Status, observation: &Observation, now: Timestamp) -> Dec
     let mut turn = Turn::begin(status, observation, now);
     let refusal = turn.obey();
     turn.ingest();
-    let judgement = judge::judge(turn.status(), observation.endpoints);
+    let judgement = judge::judge(turn.status(), observation.endpoints, observation.tripped);
     turn.carry_out(judgement);
     turn.end(refusal)
 }

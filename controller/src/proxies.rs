@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::Name;
 
 use crate::counters::{self, EndpointCount, Reading, ServiceReading};
-use crate::engine::{Endpoints, InstanceScrape, Scrapes, Timestamp};
+use crate::engine::{Endpoints, EpochShares, InstanceScrape, Scrapes, Timestamp};
 use crate::scrape::ScrapeError;
 
 /// The proxies that are read.
@@ -93,17 +93,25 @@ impl Proxies {
         all?.into_iter().min()
     }
 
-    /// The endpoints of the two versions: a version is down where no proxy has one of its endpoints admitted.
+    /// The endpoints of the two versions: a version is down where no proxy can connect to one of its endpoints.
     pub(crate) fn endpoints(&self, service: &Name, canary: &Name, stable: &Name) -> Endpoints {
         let most = |version: &Name| {
             let counts = self.told(service).filter_map(|(_, _, told)| told?.endpoints.get(version));
-            counts.fold((0, 0), |(admitted, total), count| {
-                let EndpointCount { admitted: here, ejected } = *count;
-                (admitted.max(here), total.max(here.saturating_add(ejected)))
+            counts.fold((0, 0), |(reachable, total), count| {
+                let EndpointCount { admitted, ejected, unreachable } = *count;
+                let here = admitted.saturating_add(ejected);
+                (reachable.max(here), total.max(here.saturating_add(unreachable)))
             })
         };
-        let ((canary_admitted, canary_total), (stable_admitted, stable_total)) = (most(canary), most(stable));
-        Endpoints { canary_admitted, canary_total, stable_admitted, stable_total }
+        let ((canary_reachable, canary_total), (stable_reachable, stable_total)) = (most(canary), most(stable));
+        Endpoints { canary_reachable, canary_total, stable_reachable, stable_total }
+    }
+
+    /// Whether a proxy has taken this version out of service by itself, in one of these epochs: one that lags behind may
+    /// still tell of an earlier rollout.
+    pub(crate) fn has_tripped(&self, service: &Name, version: &Name, epochs: &[EpochShares]) -> bool {
+        let now = |(tripped, at): &(Name, u64)| tripped == version && epochs.iter().any(|known| known.epoch == *at);
+        self.told(service).any(|(_, _, told)| told.is_some_and(|told| told.tripped.iter().any(now)))
     }
 
     pub(crate) fn views(&self) -> Vec<ProxyView> {
@@ -125,6 +133,8 @@ pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_config::Share;
+
     use super::*;
 
     fn name(text: &str) -> Name {
@@ -137,7 +147,8 @@ mod tests {
             "process_start_time_seconds 1\ntidegate_generation {generation}\n\
              tidegate_requests_total{{{labels},epoch=\"1\"}} 5\n\
              tidegate_endpoints{{{labels},state=\"admitted\"}} {admitted}\n\
-             tidegate_endpoints{{{labels},state=\"ejected\"}} 1\n"
+             tidegate_endpoints{{{labels},state=\"unreachable\"}} 1\n\
+             tidegate_tripped{{{labels},epoch=\"5\"}} 1\n"
         )
     }
 
@@ -154,7 +165,12 @@ mod tests {
         proxies.note(vec![Ok(answer(7, 0)), Ok(answer(8, 2))], Timestamp::default());
         check(&proxies, Some(7), 2, "both answer");
         let endpoints = proxies.endpoints(&name("shop"), &name("v2"), &name("v1"));
-        assert_eq!((endpoints.canary_admitted, endpoints.canary_total, endpoints.stable_total), (2, 3, 0));
+        assert_eq!((endpoints.canary_reachable, endpoints.canary_total, endpoints.stable_total), (2, 3, 0));
+        let epoch = |epoch| EpochShares { epoch, canary: Share::ZERO, stable: Share::ALL };
+        let tripped = |service, version, epochs: &[_]| proxies.has_tripped(&name(service), &name(version), epochs);
+        assert!(tripped("shop", "v2", &[epoch(4), epoch(5)]));
+        assert!(!tripped("shop", "v2", &[epoch(4)]), "that was another rollout");
+        assert!(!tripped("shop", "v1", &[epoch(5)]) && !tripped("cart", "v2", &[epoch(5)]));
         proxies.note(vec![Ok(answer(8, 0)), Err(ScrapeError::Timeout)], Timestamp::default());
         check(&proxies, None, 1, "one is silent: nothing is in force everywhere");
         proxies.note(vec![Err(ScrapeError::Timeout), Ok("up 1".into())], Timestamp::default());

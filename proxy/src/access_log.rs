@@ -65,6 +65,8 @@ enum Why {
     Assigned,
     /// A tester named it.
     Chosen,
+    /// The canary it belongs to is out of service.
+    Protected,
     /// No other version takes visitors.
     Only,
 }
@@ -134,6 +136,7 @@ impl Line<'_> {
         let Some(open) = &self.0 else { return };
         let why = match assigned.visitor {
             None => Why::Only,
+            Some(visitor) if visitor.protected => Why::Protected,
             Some(visitor) if visitor.chosen.is_some() => Why::Chosen,
             Some(_) => Why::Assigned,
         };

@@ -21,13 +21,15 @@ pub struct Endpoint {
     ejections: AtomicU32,
     /// Milliseconds since `origin` until which it is ejected.
     ejected_until: AtomicU64,
+    /// Attempts in a row to open a connection that failed.
+    unreached: AtomicU32,
 }
 
 impl Endpoint {
     /// An admitted endpoint.
     pub fn new(address: SocketAddr, id: u64, origin: Instant) -> Self {
         let (failures, ejections, ejected_until) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        Self { address, id, origin, failures, ejections, ejected_until }
+        Self { address, id, origin, failures, ejections, ejected_until, unreached: AtomicU32::new(0) }
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -38,6 +40,24 @@ impl Endpoint {
     pub fn is_admitted(&self, now: Instant) -> bool {
         let until = self.ejected_until.load(Ordering::Relaxed);
         until == 0 || until <= self.millis(now)
+    }
+
+    /// A connection was opened.
+    pub(crate) fn reached(&self) {
+        if self.unreached.load(Ordering::Relaxed) != 0 {
+            self.unreached.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// No connection could be opened.
+    pub(crate) fn not_reached(&self) {
+        self.unreached.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether nobody answers there: a fact, while an ejection only follows from what was answered. Not even the last
+    /// endpoint of a version is excepted from this, as it is from ejection.
+    pub fn is_unreachable(&self) -> bool {
+        self.unreached.load(Ordering::Relaxed) >= limits::EJECT_AFTER_FAILURES
     }
 
     /// A request was answered without a failure.

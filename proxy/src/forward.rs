@@ -58,6 +58,7 @@ pub(crate) async fn forward(
         let mut link = match open(worker, &pool, patience, fresh).await {
             Ok(link) => link,
             Err(error) => {
+                endpoint.not_reached();
                 note_failure(arm, endpoint);
                 unreached += 1;
                 if unreached < limits::ATTEMPTS_MAX && arm.endpoints.len() > 1 {
@@ -131,7 +132,9 @@ async fn open(worker: &Worker, pool: &Rc<Pool>, patience: &Patience<'_>, fresh: 
     let connect = Link::connect(pool.endpoint.address, &worker.outbox);
     // Rare, so it gets no room in the future of every request.
     let connecting = Box::pin(tokio::time::timeout(patience.connect.min(patience.request), connect));
-    connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)
+    let link = connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)?;
+    pool.endpoint.reached();
+    Ok(link)
 }
 
 /// Counts a failure against an endpoint, which may eject it.

@@ -13,6 +13,7 @@ use foldhash::fast::FixedState;
 use tidegate_config::limits;
 
 use crate::assign::Draw;
+use crate::clock;
 use crate::cookie::Facts;
 use crate::histogram;
 use crate::registry::Registry;
@@ -20,6 +21,9 @@ use crate::registry::Registry;
 /// How long events may wait: evidence is read every second at most, and a thread that sleeps need not be woken by
 /// workers.
 const PERIOD: Duration = Duration::from_millis(10);
+
+/// A window of the evidence by which the proxy itself takes a canary out of service.
+const TRIP_WINDOW: Duration = Duration::from_secs(limits::TRIP_WINDOW_SECONDS as u64);
 
 /// What may be a first.
 #[derive(Debug, Clone, Copy)]
@@ -89,11 +93,19 @@ pub(crate) struct Ledger {
     /// Visitors whose thinning number is below this are counted; 2^32 counts all.
     threshold: u64,
     capacity: usize,
+    /// Whether somebody has met a first failure since this was last reset.
+    failures: bool,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { books: HashMap::new(), remembered: 0, threshold: 1 << 32, capacity: limits::VISITORS_MAX }
+        Self {
+            books: HashMap::new(),
+            remembered: 0,
+            threshold: 1 << 32,
+            capacity: limits::VISITORS_MAX,
+            failures: false,
+        }
     }
 }
 
@@ -140,6 +152,7 @@ impl Ledger {
         evidence.exposed += u64::from(seen.met & met == 0);
         seen.met |= met;
         evidence.failed += u64::from(event.failed && !seen.failed);
+        self.failures |= event.failed && !seen.failed;
         seen.failed |= event.failed;
         if event.converted && !seen.converted {
             seen.converted = true;
@@ -220,6 +233,7 @@ impl Drop for Counting {
 
 fn count(receivers: &[Receiver<Event>], registry: &Mutex<Registry>, stop: &AtomicBool) {
     let mut ledger = Ledger::default();
+    let mut window = clock::now();
     while !stop.load(Ordering::Relaxed) {
         for receiver in receivers {
             let mut events = receiver.try_iter().peekable();
@@ -232,6 +246,13 @@ fn count(receivers: &[Receiver<Event>], registry: &Mutex<Registry>, stop: &Atomi
             }
             registry.visitors_remembered = ledger.remembered as u64;
             registry.thinned = 1.0 - ledger.thinning();
+        }
+        let roll = clock::now().saturating_duration_since(window) >= TRIP_WINDOW;
+        if roll {
+            window = clock::now();
+        }
+        if roll || std::mem::take(&mut ledger.failures) {
+            registry.lock().unwrap_or_else(PoisonError::into_inner).judge(roll);
         }
         thread::park_timeout(PERIOD);
     }

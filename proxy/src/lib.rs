@@ -37,6 +37,7 @@ mod shard;
 mod snapshot;
 mod state;
 mod timer;
+mod trip;
 mod upload;
 mod visitor;
 mod worker;

@@ -17,6 +17,7 @@ use crate::histogram::{BUCKETS, EDGES_SECONDS};
 use crate::registry::{self, Evidence, Service};
 use crate::server::Proxy;
 use crate::shard::{Cause, Requests};
+use crate::snapshot::Role;
 
 /// The `Content-Type` of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -90,13 +91,25 @@ impl Export {
         let now = now();
         for service in &current.services {
             for arm in &service.arms {
-                let admitted = arm.endpoints.iter().filter(|endpoint| endpoint.is_admitted(now)).count();
-                for (state, count) in [("admitted", admitted), ("ejected", arm.endpoints.len() - admitted)] {
+                let unreachable = arm.endpoints.iter().filter(|endpoint| endpoint.is_unreachable()).count();
+                let admitted = arm.endpoints.iter().filter(|it| !it.is_unreachable() && it.is_admitted(now)).count();
+                let ejected = arm.endpoints.len() - unreachable - admitted;
+                for (state, count) in [("admitted", admitted), ("ejected", ejected), ("unreachable", unreachable)] {
                     let labels =
                         [("service", service.name.as_str()), ("version", arm.version.as_str()), ("state", state)];
                     family.encode_family(&labels)?.encode_gauge(&i64::try_from(count).unwrap_or(i64::MAX))?;
                 }
             }
+        }
+        let help = "Whether this proxy has taken a failing canary out of service";
+        let mut family = encoder.encode_descriptor("tidegate_tripped", help, None, MetricType::Gauge)?;
+        for service in current.services.iter().filter(|service| service.rollout.is_some()) {
+            let Some(canary) = service.arms.iter().find(|arm| arm.role == Role::Canary) else { continue };
+            let (epoch, tripped) =
+                (service.epoch.to_string(), service.trip.as_ref().is_some_and(|it| it.has_tripped()));
+            let names = [("service", service.name.as_str()), ("version", canary.version.as_str())];
+            let labels = [names[0], names[1], ("epoch", epoch.as_str())];
+            family.encode_family(&labels)?.encode_gauge(&i64::from(tripped))?;
         }
         let help = "The part of the visitors that a version takes";
         let mut family = encoder.encode_descriptor("tidegate_share_ratio", help, None, MetricType::Gauge)?;

@@ -10,6 +10,7 @@ use tidegate_config::{Name, limits};
 
 use crate::histogram::BUCKETS;
 use crate::shard::{Requests, Shards};
+use crate::trip::{Seen, Trip, Windows};
 
 /// Evidence of one version in one epoch, each visitor counted at most once for each number.
 #[derive(Debug, Clone)]
@@ -61,6 +62,12 @@ impl Cell {
         }
     }
 
+    /// What decides whether it is taken out of service.
+    fn seen(&self) -> Seen {
+        let requests = self.requests();
+        Seen { requests: requests.count, failures: requests.failures.iter().sum(), failed: self.evidence.failed }
+    }
+
     /// Turns live counters into numbers once no request can write to them any more.
     fn freeze(&mut self) {
         if let Counters::Live(shards) = &self.counters
@@ -81,6 +88,14 @@ pub struct Epoch {
     pub cells: Vec<Cell>,
 }
 
+/// The proxy's own guard of one epoch.
+#[derive(Debug)]
+struct Guard {
+    epoch: u64,
+    trip: Arc<Trip>,
+    windows: Windows,
+}
+
 /// The counters of one service.
 #[derive(Debug)]
 pub struct Service {
@@ -92,6 +107,8 @@ pub struct Service {
     pub outside: BTreeMap<Name, Arc<Shards>>,
     /// What was counted in epochs that are over for good, by version.
     folded: BTreeMap<Name, Requests>,
+    /// Guards the visitors in the newest epoch.
+    guard: Option<Guard>,
     /// Epochs beyond the limit whose last requests are still running.
     retiring: Vec<Cell>,
 }
@@ -100,7 +117,7 @@ impl Service {
     /// A service without counters.
     pub fn new(name: Name) -> Self {
         let (epochs, outside, folded) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
-        Self { name, epochs, outside, folded, retiring: Vec::new() }
+        Self { name, epochs, outside, folded, guard: None, retiring: Vec::new() }
     }
 
     /// What was counted in epochs beyond the limit, by version, the last requests of which may be running.
@@ -122,6 +139,25 @@ impl Service {
         self.epochs.push_back(epoch);
         self.tidy();
         shards
+    }
+
+    /// The guard of an epoch: the known one, or a new one.
+    pub(crate) fn guard(&mut self, epoch: u64, new: impl FnOnce() -> Option<Trip>) -> Option<Arc<Trip>> {
+        if self.guard.as_ref().is_none_or(|guard| guard.epoch != epoch) {
+            self.guard = new().map(|trip| Guard { epoch, trip: Arc::new(trip), windows: Windows::default() });
+        }
+        self.guard.as_ref().map(|guard| Arc::clone(&guard.trip))
+    }
+
+    /// Judges the canary by what was counted so far; `roll` begins a new window.
+    pub(crate) fn judge(&mut self, roll: bool) {
+        let Some(guard) = &mut self.guard else { return };
+        let Some(epoch) = self.epochs.iter().rev().find(|known| known.number == guard.epoch) else { return };
+        let seen = guard.trip.arms().map(|arm| epoch.cells.get(arm).map(Cell::seen).unwrap_or_default());
+        guard.trip.judge(seen, &guard.windows);
+        if roll {
+            guard.windows.roll(seen);
+        }
     }
 
     /// The shards for requests that a tester sends to a version of choice.
@@ -199,6 +235,11 @@ impl Registry {
         });
         self.services[free] = Some(Service::new(name.clone()));
         free
+    }
+
+    /// Judges every canary by what was counted so far; `roll` begins a new window.
+    pub(crate) fn judge(&mut self, roll: bool) {
+        self.services.iter_mut().flatten().for_each(|service| service.judge(roll));
     }
 
     /// Forgets the services that `keep` does not name.

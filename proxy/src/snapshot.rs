@@ -10,6 +10,7 @@ use crate::assign;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
+use crate::trip::Trip;
 
 /// One generation of the routing state.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub struct Service {
     pub conversion: Option<Conversion>,
     /// The cookie that holds a visitor's facts.
     pub facts_cookie: String,
+    /// Takes the canary out of service if it plainly fails.
+    pub trip: Option<Arc<Trip>>,
     /// The arm that takes a request whose own version cannot be reached: stable.
     pub fallback: usize,
 }
@@ -103,6 +106,11 @@ impl Service {
     /// The arm at a place on the line. This is the line that picks a version.
     pub fn arm_at(&self, place: u32) -> usize {
         assign::pick(self.arms.iter().map(|arm| arm.upper), place)
+    }
+
+    /// Whether the visitors of this arm must see stable now.
+    pub(crate) fn is_tripped(&self, arm: usize) -> bool {
+        self.trip.as_ref().is_some_and(|trip| trip.is_tripped(arm))
     }
 
     /// The arm that a tester names: a version, `stable` or `canary`.

@@ -13,6 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::registry::Registry;
 use crate::route::RouteTable;
 use crate::snapshot::{Arm, Role, Service, Snapshot, Timeouts};
+use crate::trip::Trip;
 
 /// The addresses that DNS names stand for at the moment.
 pub type Resolved = BTreeMap<Address, Vec<SocketAddr>>;
@@ -109,6 +110,14 @@ fn build(
             arms.push(Arm { version, role, upper, endpoints, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
+        let guarded = configured.rollout.as_ref().filter(|_| split.rollout.is_some());
+        let trip = counters.guard(split.epoch, || {
+            let arm = |role| {
+                let at = arms.iter().position(|arm: &Arm| arm.role == role)?;
+                Some((at, split.arms.get(at)?.share.ppm()))
+            };
+            Trip::new(arm(Role::Canary)?, arm(Role::Stable)?, &guarded?.errors)
+        });
         let conversion = configured.rollout.as_ref().and_then(|policy| policy.conversion.clone());
         let facts_cookie = format!("{}-{:08x}", crate::cookie::VISITOR, short_hash(name));
         services.push(Service {
@@ -121,6 +130,7 @@ fn build(
             visitor: configured.visitor.clone(),
             conversion,
             facts_cookie,
+            trip,
             fallback,
         });
     }

@@ -23,8 +23,10 @@ pub(crate) struct Visitor {
     pub(crate) anonymous: bool,
     /// What its cookie says of the rollout, unopened: most requests of a known visitor never need it.
     pub(crate) facts: Option<SealedFacts>,
-    /// The arm that a tester chose.
+    /// The arm that a tester chose, or that the proxy chose to protect the visitor. Such a request is no evidence.
     pub(crate) chosen: Option<usize>,
+    /// Whether it was the proxy.
+    pub(crate) protected: bool,
 }
 
 impl Visitor {
@@ -61,6 +63,9 @@ impl Visitor {
         }
         visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
         visitor.chosen = chosen(service, accepted, &ours);
+        if visitor.chosen.is_none() && service.is_tripped(service.arm_at(visitor.draw.place())) {
+            (visitor.chosen, visitor.protected) = (Some(service.fallback), true);
+        }
         visitor
     }
 

@@ -19,7 +19,7 @@ fn no_request_fails_because_one_of_two_endpoints_refuses_connections() {
     }
     let samples = proxy.samples();
     let endpoints = |state| samples.count("tidegate_endpoints", &[("version", "v1"), ("state", state)]);
-    assert_eq!((endpoints("admitted"), endpoints("ejected")), (1, 1));
+    assert_eq!((endpoints("admitted"), endpoints("unreachable")), (1, 1));
     assert_eq!(samples.count("tidegate_failures_total", &[]), 0, "no visitor saw a failure");
 }
 

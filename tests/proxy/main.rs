@@ -24,3 +24,4 @@ mod reuse;
 mod routing;
 mod swaps;
 mod timeouts;
+mod trip;

@@ -27,7 +27,7 @@ pub(crate) enum Judgement {
 }
 
 /// Judges a rollout. Only hard facts and `M` move a share back; everything else at most holds it.
-pub(crate) fn judge(status: &Status, endpoints: Endpoints) -> Judgement {
+pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Judgement {
     if status.phase.is_over() {
         return Judgement::Stay;
     }
@@ -35,6 +35,9 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints) -> Judgement {
     let verdict = bounds(status).verdict(&weighed.findings());
     if endpoints.only_canary_down() {
         return Judgement::Abort(Rule::HardFact);
+    }
+    if tripped {
+        return Judgement::Abort(Rule::Tripped);
     }
     if verdict == Verdict::Rollback {
         return Judgement::Abort(Rule::Regression);

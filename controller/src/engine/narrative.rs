@@ -99,7 +99,7 @@ pub(crate) fn held(reason: Hold, record: &Record, status: &Status) -> String {
             )
         }
         Hold::Undefined => format!("Holds at {}: the evidence is not a number.", status.share),
-        Hold::NoEndpoint => format!("Holds at {}: no endpoint takes requests, of either version.", status.share),
+        Hold::NoEndpoint => format!("Holds at {}: no endpoint can be reached, of either version.", status.share),
         Hold::Soak => format!("Soaks at {} for {}.", status.share, words::duration(status.soak_left_ms())),
         Hold::Evidence => match status.next_step() {
             Some((_, next)) => format!(

@@ -20,6 +20,9 @@ pub struct Observation {
     pub epochs: Vec<EpochShares>,
     /// The endpoints of the two versions.
     pub endpoints: Endpoints,
+    /// Whether a proxy has taken the canary out of service by itself.
+    #[serde(default)]
+    pub tripped: bool,
 }
 
 /// Whether the counters were read.
@@ -110,24 +113,24 @@ impl EpochShares {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Endpoints {
-    /// The canary's endpoints that take requests.
-    pub canary_admitted: u32,
+    /// The canary's endpoints that can be connected to.
+    pub canary_reachable: u32,
     /// All of the canary's; 0 where nothing is known.
     pub canary_total: u32,
-    /// Stable's endpoints that take requests.
-    pub stable_admitted: u32,
+    /// Stable's endpoints that can be connected to.
+    pub stable_reachable: u32,
     /// All of stable's; 0 where nothing is known.
     pub stable_total: u32,
 }
 
 impl Endpoints {
-    /// The canary has endpoints, and none of them takes requests.
+    /// The canary has endpoints, and none of them can be connected to.
     pub fn canary_down(self) -> bool {
-        self.canary_total > 0 && self.canary_admitted == 0
+        self.canary_total > 0 && self.canary_reachable == 0
     }
 
     /// The canary is down while stable is not: its own fault, whatever the counters say.
     pub fn only_canary_down(self) -> bool {
-        self.canary_down() && self.stable_admitted > 0
+        self.canary_down() && self.stable_reachable > 0
     }
 }

@@ -52,8 +52,10 @@ pub enum Rule {
     Command,
     /// The rollout was started.
     Start,
-    /// The canary has endpoints but none that takes requests, while stable has one.
+    /// The canary has endpoints but none that can be connected to, while stable has one.
     HardFact,
+    /// A proxy saw so many failures of the canary alone that it did not wait: its visitors see stable already.
+    Tripped,
     /// `M` reached the bound set by `falseAbort`.
     Regression,
     /// A reason to hold.

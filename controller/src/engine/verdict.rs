@@ -26,8 +26,9 @@ pub(crate) fn verdict(record: &Record, status: &Status) -> Option<String> {
     };
     let seen = match record.rule {
         Rule::HardFact => {
-            Some(format!("no endpoint of {} took requests while {} had one", status.canary, status.stable))
+            Some(format!("no endpoint of {} could be reached while {} had one", status.canary, status.stable))
         }
+        Rule::Tripped => Some(compared(Signal::Errors, record, status)),
         Rule::Regression => Some(compared(leading(record), record, status)),
         _ if status.compares() => shown(record, status),
         _ => None,
@@ -107,6 +108,10 @@ fn meaning(record: &Record, status: &Status) -> String {
             format!("Chance of such an alarm for a healthy release: under {}.", policy.false_abort)
         }
         (Phase::Aborted, Rule::HardFact) => "This is a fact, not a statistic.".to_owned(),
+        (Phase::Aborted, Rule::Tripped) => {
+            "A proxy took it out of service by itself: a healthy release is taken for such a one once in centuries."
+                .to_owned()
+        }
         (Phase::Promoted, Rule::Assurance) => {
             let harm = words::percent(status.plan.max_harm);
             let goal = if status.signals.goal().is_some() { " The goal is reached." } else { "" };
@@ -141,7 +146,7 @@ fn missing(reason: Hold) -> &'static str {
         Hold::Outage => "a proxy that can be read",
         Hold::RatioMismatch => "a split that can be trusted",
         Hold::Suspicion | Hold::Harm => "relief of the suspicion against the canary",
-        Hold::NoEndpoint => "an endpoint that takes requests",
+        Hold::NoEndpoint => "an endpoint that can be reached",
         Hold::Undefined | Hold::Baseline | Hold::Preview => "something to compare",
     }
 }

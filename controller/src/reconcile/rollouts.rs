@@ -63,11 +63,13 @@ impl Controller {
             Cause::Start => (Scrapes::Skipped, None),
             Cause::Command(command) => (Scrapes::Skipped, Some(command)),
         };
+        let epochs = record.epochs_of(status);
         let observation = Observation {
             scrapes,
             in_force: self.proxies.in_force(),
             command,
-            epochs: record.epochs_of(status),
+            tripped: self.proxies.has_tripped(name, &status.canary, &epochs),
+            epochs,
             endpoints: self.proxies.endpoints(name, &status.canary, &status.stable),
         };
         let Decision { status, records, effects, refusal, check_again } = engine::decide(status, &observation, now);

@@ -6,7 +6,7 @@ use tidegate_controller::engine::{Endpoints, Hold, Phase, Rule, Verb};
 
 use crate::simulator::{HEALTHY, Simulation, World};
 
-const DOWN: Endpoints = Endpoints { canary_admitted: 0, canary_total: 2, stable_admitted: 2, stable_total: 2 };
+const DOWN: Endpoints = Endpoints { canary_reachable: 0, canary_total: 2, stable_reachable: 2, stable_total: 2 };
 
 fn policy(switch_after: Option<u32>) -> Policy {
     Policy {

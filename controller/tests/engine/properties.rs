@@ -53,14 +53,15 @@ fn any_observation() -> impl Strategy<Value = Observation> {
     let verb = proptest::sample::select(verbs).prop_map(|verb| Command { verb, actor: "ann".to_owned() });
     let epoch = (0..8_u64, any_share(), any_share());
     let epochs = vec(epoch.prop_map(|(epoch, canary, stable)| EpochShares { epoch, canary, stable }), 0..8);
-    let endpoints = (0..3_u32, 0..3_u32, 0..3_u32, 0..3_u32);
+    let endpoints = (0..4_u32, 0..3_u32, 0..3_u32, 0..3_u32);
     (any_scrapes(), proptest::option::of(0..6_u64), proptest::option::weighted(0.1, verb), epochs, endpoints).prop_map(
         |(scrapes, in_force, command, epochs, (a, b, c, d))| Observation {
             scrapes,
             in_force,
             command,
             epochs,
-            endpoints: Endpoints { canary_admitted: a, canary_total: b, stable_admitted: c, stable_total: d },
+            endpoints: Endpoints { canary_reachable: a, canary_total: b, stable_reachable: c, stable_total: d },
+            tripped: a == 3,
         },
     )
 }

@@ -1,9 +1,10 @@
 //! The rules one by one: what holds a share, what starts a clock, what is not evidence.
 
-use tidegate_config::Span;
 use tidegate_config::policy::{Latency, Policy};
+use tidegate_config::{Share, Span};
 use tidegate_controller::engine::{
-    Action, Effect, Endpoints, Hold, Observation, Phase, Rule, Scrapes, Status, Timestamp, decide, report,
+    Action, Command, Effect, Endpoints, Hold, Observation, Phase, Rule, Scrapes, Status, Timestamp, Verb, decide,
+    report,
 };
 
 use crate::simulator::{HEALTHY, Simulation, World, canary, start};
@@ -76,13 +77,28 @@ fn an_outage_of_the_metrics_holds_and_proves_nothing() {
 #[test]
 fn a_canary_without_endpoints_is_a_hard_fact_only_while_stable_has_one() {
     let mut simulation = at_first_step(World { visitors: 2_000, ..HEALTHY }, canary(&LADDER));
-    simulation.endpoints = Endpoints { canary_admitted: 0, canary_total: 2, stable_admitted: 0, stable_total: 2 };
+    simulation.endpoints = Endpoints { canary_reachable: 0, canary_total: 2, stable_reachable: 0, stable_total: 2 };
     simulation.run(30);
     assert_eq!(reason(&simulation.status), Some(Hold::NoEndpoint), "both are down");
-    simulation.endpoints.stable_admitted = 1;
+    simulation.endpoints.stable_reachable = 1;
     simulation.tick();
     assert_eq!(simulation.status.phase, Phase::Aborted);
     assert_eq!(simulation.records.last().map(|record| record.rule), Some(Rule::HardFact));
+}
+
+#[test]
+fn a_canary_that_a_proxy_took_out_of_service_is_rolled_back_in_any_phase() {
+    for command in [None, Some(Verb::Pause)] {
+        let mut simulation = at_first_step(World { visitors: 2_000, ..HEALTHY }, canary(&LADDER));
+        if let Some(verb) = command {
+            simulation.look(Scrapes::Skipped, Some(Command { verb, actor: "ann".to_owned() }));
+        }
+        simulation.tripped = true;
+        simulation.tick();
+        assert_eq!(simulation.status.phase, Phase::Aborted);
+        let last = simulation.records.last().map(|record| (record.rule, record.to));
+        assert_eq!(last, Some((Rule::Tripped, Share::ZERO)));
+    }
 }
 
 #[test]

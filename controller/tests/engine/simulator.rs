@@ -62,6 +62,7 @@ struct Visit {
 }
 
 /// One rollout under way.
+#[expect(clippy::struct_excessive_bools, reason = "switches that tests turn one by one")]
 pub(crate) struct Simulation {
     pub(crate) world: World,
     pub(crate) status: Status,
@@ -73,6 +74,7 @@ pub(crate) struct Simulation {
     /// Whether they can be read.
     pub(crate) readable: bool,
     pub(crate) endpoints: Endpoints,
+    pub(crate) tripped: bool,
     /// Whether the status goes through its stored form at every look.
     pub(crate) restarts: bool,
     pub(crate) epochs: Vec<EpochShares>,
@@ -133,7 +135,8 @@ impl Simulation {
             now_ms,
             acknowledges: true,
             readable: true,
-            endpoints: Endpoints { canary_admitted: 1, canary_total: 1, stable_admitted: 1, stable_total: 1 },
+            endpoints: Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 },
+            tripped: false,
             restarts: false,
             epochs: vec![EpochShares { epoch: 1, canary: Share::ZERO, stable: Share::ALL }],
             counters: BTreeMap::new(),
@@ -202,6 +205,7 @@ impl Simulation {
             command,
             epochs: self.epochs.clone(),
             endpoints: self.endpoints,
+            tripped: self.tripped,
         };
         let decision = decide(&self.status, &observation, Timestamp::from_millis(self.now_ms));
         let Decision { status, records, effects, refusal, check_again: _ } = decision;

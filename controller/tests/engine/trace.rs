@@ -56,9 +56,10 @@ impl Trace {
     }
 
     fn look(&mut self, scrapes: Scrapes) {
-        let endpoints = Endpoints { canary_admitted: 1, canary_total: 1, stable_admitted: 1, stable_total: 1 };
+        let endpoints = Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 };
         let in_force = Some(self.generation);
-        let observation = Observation { scrapes, in_force, command: None, epochs: self.epochs.clone(), endpoints };
+        let observation =
+            Observation { scrapes, in_force, command: None, epochs: self.epochs.clone(), endpoints, tripped: false };
         self.status = decide(&self.status, &observation, Timestamp::from_millis(self.now_ms)).status;
         self.settle();
     }

@@ -27,7 +27,7 @@ struct Counted {
     in_force: Option<Arc<Publication>>,
     rows: BTreeMap<(Name, Name, u64), Row>,
     silent: bool,
-    ejected: Vec<Name>,
+    unreachable: Vec<Name>,
 }
 
 #[derive(Default)]
@@ -90,9 +90,9 @@ impl Proxy {
         self.counted.lock().unwrap().silent = silent;
     }
 
-    /// Has no endpoint of a version admitted any more.
-    pub(crate) fn eject(&self, version: &str) {
-        self.counted.lock().unwrap().ejected.push(version.parse().unwrap());
+    /// Cannot connect to any endpoint of a version any more.
+    pub(crate) fn lose(&self, version: &str) {
+        self.counted.lock().unwrap().unreachable.push(version.parse().unwrap());
     }
 
     /// Visitors that a version got while both versions of a rollout had some.
@@ -133,10 +133,10 @@ impl Counted {
         }
         for (service, split) in &in_force.splits {
             for arm in &split.arms {
-                let ejected = u8::from(self.ejected.contains(&arm.version));
+                let unreachable = u8::from(self.unreachable.contains(&arm.version));
                 let labels = format!("service=\"{service}\",version=\"{}\"", arm.version);
-                writeln!(text, "tidegate_endpoints{{{labels},state=\"admitted\"}} {}", 1 - ejected)?;
-                writeln!(text, "tidegate_endpoints{{{labels},state=\"ejected\"}} {ejected}")?;
+                writeln!(text, "tidegate_endpoints{{{labels},state=\"admitted\"}} {}", 1 - unreachable)?;
+                writeln!(text, "tidegate_endpoints{{{labels},state=\"unreachable\"}} {unreachable}")?;
             }
         }
         Ok(text)

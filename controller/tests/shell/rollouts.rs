@@ -92,7 +92,7 @@ async fn a_canary_without_endpoints_is_taken_back() {
     for _ in 0..4 {
         it.second(10, &[]).await.unwrap();
     }
-    it.proxy.eject("v2");
+    it.proxy.lose("v2");
     it.second(10, &[]).await.unwrap();
     assert_eq!(it.report().phase, Phase::Aborted);
 }

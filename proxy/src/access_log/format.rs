@@ -59,6 +59,7 @@ impl Why {
         match self {
             Self::Assigned => "assigned",
             Self::Chosen => "chosen",
+            Self::Protected => "protected",
             Self::Only => "only",
         }
     }
