@@ -13,5 +13,7 @@ mod deploy;
 mod layout;
 #[path = "tidy/purity.rs"]
 mod purity;
+#[path = "tidy/scripts.rs"]
+mod scripts;
 #[path = "tidy/sources.rs"]
 mod sources;
