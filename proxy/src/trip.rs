@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_few_failures_of_the_canary_alone_suffice() {
-        for (share, needed) in [(10_000, 6), (100_000, 11), (250_000, 17), (500_000, 33)] {
+        for (share, needed) in [(10_000, 6), (100_000, 10), (250_000, 17), (500_000, 34)] {
             let trips = |failed| {
                 let trip = trip(share);
                 trip.judge([seen(failed * 2, failed), seen(1_000, 0)], &Windows::default());
