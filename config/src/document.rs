@@ -1,7 +1,8 @@
 //! Reads a document into a type and reports *every* value that does not fit, each by its path, not only the first.
 //!
 //! serde stops at the first fault. So the faulty value is recorded, taken out of the document, and the rest is read
-//! again, until it fits or nothing is left to take out.
+//! again, until it fits or nothing is left to take out. In the place of a field that is missing an empty list or group is
+//! put first: taking out what misses it, the whole document perhaps, would hide the faults beside it.
 
 use std::fmt::Write as _;
 
@@ -41,18 +42,23 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Reading<T> {
         problems.add("", "not a mapping", "a mapping with listeners, routes and services");
         return Reading { value: None, problems };
     }
-    let mut taken = Taken::default();
+    let (mut taken, mut filled) = (Taken::default(), Vec::<String>::new());
     while problems.len() < limits::PROBLEMS_MAX {
         match serde_path_to_error::deserialize(&document) {
             Ok(value) => return Reading { value: Some(value), problems },
             Err(error) => {
                 let fault = Fault::of(&error);
                 let place = fault.place(&taken);
-                // What misses a part that was taken out is a consequence, not a fault of its own.
-                if !problems.iter().any(|known| is_within(&known.path, &place)) {
-                    problems.add(place, fault.wrong, fault.allowed);
+                // What misses a part that was taken out, or is missing in one that is missing itself, is a consequence, not
+                // a fault of its own.
+                let consequence = problems.iter().any(|known| is_within(&known.path, &place))
+                    || filled.iter().any(|filled| is_within(&place, filled));
+                if !consequence {
+                    problems.add(place.as_str(), fault.wrong.as_str(), fault.allowed.as_str());
                 }
-                if !take_out(&mut document, &fault.steps, &mut taken) {
+                if !fill::<T>(&mut document, &fault, &taken, &mut filled)
+                    && !take_out(&mut document, &fault.steps, &mut taken)
+                {
                     break;
                 }
             }
@@ -156,21 +162,42 @@ fn steps(path: &Path) -> Vec<Step> {
     path.iter().filter_map(step).collect()
 }
 
+/// Puts something empty in the place of a field that is missing, once. False where nothing empty fits (a text has a form),
+/// and where no field is missing.
+fn fill<T: DeserializeOwned>(document: &mut Value, fault: &Fault, taken: &Taken, filled: &mut Vec<String>) -> bool {
+    let Some(field) = &fault.missing else { return false };
+    let place = fault.place(taken);
+    if filled.contains(&place) {
+        return false;
+    }
+    for empty in [Value::Array(Vec::new()), Value::Object(serde_json::Map::new())] {
+        let Some(fields) = value_at(document, &fault.steps).and_then(Value::as_object_mut) else { return false };
+        fields.insert(field.clone(), empty);
+        let result = serde_path_to_error::deserialize::<_, T>(&*document);
+        // What comes after it, or is missing inside it, is for the next round.
+        if result.map_or_else(|error| Fault::of(&error).place(taken) != place, |_| true) {
+            filled.push(place);
+            return true;
+        }
+    }
+    if let Some(fields) = value_at(document, &fault.steps).and_then(Value::as_object_mut) {
+        fields.remove(field);
+    }
+    false
+}
+
+fn value_at<'a>(document: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
+    steps.iter().try_fold(document, |value, step| match step {
+        Step::Index(index) => value.get_mut(*index),
+        Step::Key(key) => value.get_mut(key.as_str()),
+    })
+}
+
 /// Removes the value at the end of `steps`, or the innermost one around it that exists. False when that is the whole
 /// document.
 fn take_out(document: &mut Value, steps: &[Step], taken: &mut Taken) -> bool {
     let Some((last, parents)) = steps.split_last() else { return false };
-    let mut parent = &mut *document;
-    for step in parents {
-        let next = match step {
-            Step::Index(index) => parent.get_mut(*index),
-            Step::Key(key) => parent.get_mut(key.as_str()),
-        };
-        match next {
-            Some(next) => parent = next,
-            None => return take_out(document, parents, taken),
-        }
-    }
+    let Some(parent) = value_at(document, parents) else { return take_out(document, parents, taken) };
     let removed = match (last, parent) {
         (Step::Index(index), Value::Array(items)) if *index < items.len() => {
             items.remove(*index);
@@ -183,4 +210,56 @@ fn take_out(document: &mut Value, steps: &[Step], taken: &mut Taken) -> bool {
         _ => false,
     };
     removed || take_out(document, parents, taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether they can be read matters")]
+    struct Outer {
+        inner: Inner,
+        list: Vec<u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether they can be read matters")]
+    struct Inner {
+        list: Vec<u8>,
+        by_name: BTreeMap<String, Number>,
+        number: Option<u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only whether it can be read matters")]
+    struct Number {
+        number: u8,
+    }
+
+    #[test]
+    fn a_missing_field_hides_no_other_fault() {
+        for (text, expected) in [
+            ("{}", &["inner", "list"][..]),
+            ("{inner: {}}", &["inner.list", "inner.by_name", "list"]),
+            ("{inner: {number: x}}", &["inner.number", "inner.list", "inner.by_name", "list"]),
+            ("{inner: {other: 1, list: 1}, list: 2}", &["inner.list", "inner.other", "inner.by_name", "list"]),
+            ("{inner: 1}", &["inner", "list"]),
+            (
+                "{inner: {by_name: {a: {}, b: {}}}}",
+                &["inner.by_name.a.number", "inner.by_name.b.number", "inner.list", "list"],
+            ),
+            ("{inner: {list: [], by_name: {}}}", &["list"]),
+            ("{inner: {list: [], by_name: {}}, list: []}", &[]),
+        ] {
+            let places: Vec<_> = read::<Outer>(text).problems.iter().map(|problem| problem.path.clone()).collect();
+            assert_eq!(places, expected, "{text}");
+        }
+    }
 }

@@ -59,6 +59,39 @@ fn every_problem_is_listed_by_its_path() {
     check(&missing, &["routes[1].service", "routes[2].path.exact"]);
 }
 
+/// Nor by anything that is missing beside it.
+#[test]
+fn no_problem_is_hidden_by_a_field_that_is_missing() {
+    for (text, places) in [
+        ("{}", &["listeners", "routes", "services"][..]),
+        ("workers: 2", &["listeners", "routes", "services"]),
+        ("listeners: 5", &["listeners", "routes", "services"]),
+        (
+            "{wrokers: 2, limits: {connections: 0}}",
+            &["wrokers", "listeners", "routes", "services", "limits.connections"],
+        ),
+        ("{listeners: [{address: '127.0.0.1:0'}], routes: [{service: shop}]}", &["services"]),
+        (
+            "{routes: [{}, {path: 1}], services: {shop: {}}}",
+            &["routes[0].service", "routes[1].path", "routes[1].service", "services.shop.versions", "listeners"],
+        ),
+        (
+            "{services: {a: {rollout: {soak: x}}, b: {versions: {v: {share: x}}}}}",
+            &[
+                "services.a.rollout.soak",
+                "services.a.rollout.strategy",
+                "services.a.versions",
+                "services.b.versions.v.share",
+                "services.b.versions.v.endpoints",
+                "listeners",
+                "routes",
+            ],
+        ),
+    ] {
+        check(text, places);
+    }
+}
+
 #[test]
 fn policies_are_checked_against_themselves() {
     let policy = |text: &str| GOOD.replace("strategy: canary", text);

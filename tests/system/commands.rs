@@ -112,7 +112,7 @@ async fn without_an_instance_commands_say_how_to_get_one() {
     let missing = tidegate(&["run", "-c", "/nowhere/tidegate.yaml"]).await;
     missing.assert_refused(&["cannot read /nowhere/tidegate.yaml"]);
     site.write("listeners: []\n");
-    site.start_in_vain(&site.state()).await.assert_refused(&["1 problem", "routes", "must be given"]);
+    site.start_in_vain(&site.state()).await.assert_refused(&["3 problems", "routes: missing", "services: missing"]);
 }
 
 #[tokio::test]
