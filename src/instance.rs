@@ -1,6 +1,8 @@
 //! One running instance: the proxy's workers on their threads, and everything else on one more: the controller, the
 //! operator's socket and the metrics. No worker ever waits for any of it.
 
+mod announce;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,6 @@ use tidegate_proxy::{Following, Lookups, Metrics, Proxy, StartError, admin, foll
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
-
-use crate::output;
 
 /// Why an instance cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -175,8 +175,11 @@ impl Parts {
         let Self { metrics, admin, ready, stopped, .. } = self;
         let (_watcher, changes) = file.map_or((None, None), |(watcher, changes)| (Some(watcher), Some(changes)));
         let (status, following) = watch::channel(Following::default());
+        if let Some(changes) = changes.clone() {
+            tokio::spawn(announce::restarts(Arc::clone(&first.config), changes));
+        }
         tokio::spawn(follow(first, publications, proxy, lookups, status));
-        tokio::spawn(report(following));
+        tokio::spawn(announce::obstacles(following));
         tokio::spawn(control.serve(handle));
         tokio::spawn(admin::serve(admin, metrics, ready));
         let shutdown = async {
@@ -195,19 +198,6 @@ fn watched(file: &Path, proxy: &Arc<Proxy>) -> Result<(Watcher, watch::Receiver<
     // It may have changed since it was read for the start.
     changes.mark_changed();
     Ok((watcher, changes))
-}
-
-/// Says on standard error what keeps the newest publication from coming into force, and when nothing does any more.
-async fn report(mut following: watch::Receiver<Following>) {
-    let mut known = None;
-    while following.changed().await.is_ok() {
-        let problem = following.borrow_and_update().problem.clone();
-        if problem != known {
-            let text = problem.clone().unwrap_or_else(|| "the newest configuration is in force".to_owned());
-            output::note(&text);
-            known = problem;
-        }
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge that reads the wall clock: when the counters began")]

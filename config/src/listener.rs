@@ -18,7 +18,7 @@ pub struct Listener {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Admin {
-    /// A loopback address: what it says is not for clients. Default `127.0.0.1:9900`.
+    /// A loopback address: what it says is not for clients. Default `127.0.0.1:9900`. Read at start only.
     pub address: SocketAddr,
 }
 

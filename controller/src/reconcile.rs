@@ -50,6 +50,8 @@ pub struct Controller {
     keys: Keys,
     clock: Clock,
     crash: crash::Plan,
+    /// What the process was started with.
+    started: Arc<Config>,
     config: Arc<Config>,
     records: BTreeMap<Name, ServiceRecord>,
     published: watch::Sender<Arc<Publication>>,
@@ -75,6 +77,7 @@ impl Controller {
             traffic_saved: clock.now(),
             clock,
             crash: crash::Plan::default(),
+            started: config.clone(),
             config: config.clone(),
             records: services,
             published: watch::Sender::new(Arc::new(nothing)),

@@ -45,6 +45,9 @@ pub struct ConfigState {
     /// Every problem of the version in the file now; empty while that is in force. The last good one stays in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// Settings of the file in force that differ from what the process was started with and are read at start only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs_restart: Vec<String>,
     /// Since when the file has not been usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

@@ -21,6 +21,9 @@ pub(super) fn overview(overview: &Overview) -> String {
     for problem in &overview.config.problems {
         let _ = writeln!(text, "  {problem}");
     }
+    for setting in &overview.config.needs_restart {
+        let _ = writeln!(text, "  needs a restart: {setting}");
+    }
     if let Some(error) = &overview.store_error {
         let _ = writeln!(text, "state cannot be written: {error}");
     }

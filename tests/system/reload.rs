@@ -75,6 +75,38 @@ async fn an_invalid_file_is_refused_whole_and_a_fixed_one_recovers() {
     assert_eq!(site.check().await.code, Some(0));
 }
 
+/// The file is taken all the same, and both the log and the status name what waits, until the file says the old value again.
+#[tokio::test]
+async fn a_setting_that_is_read_at_start_says_that_it_needs_a_restart() {
+    let pair = Pair::start().await;
+    let file = split(&pair, "0%");
+    let site = Site::new(&file);
+    let instance = site.start().await;
+    let admin = ("admin: {address: '127.0.0.1:0'}", "admin: {address: '127.0.0.1:9901'}", "127.0.0.1:9901");
+    let workers = ("workers: 2", "workers: 3", "takes effect at the next start; until then it is 2");
+    for (path, (from, to, detail)) in [("admin.address: ", admin), ("workers: ", workers)] {
+        assert!(file.contains(from), "{from} should be in {file}");
+        site.write(&split(&pair, "50%").replace(from, to));
+        in_force(&instance, "50%").await;
+        let told = until("the setting in the status", async || {
+            Some(instance.overview().await.config.needs_restart).filter(|settings| settings.len() == 1)
+        })
+        .await;
+        assert!(told[0].starts_with(path) && told[0].contains(detail), "{told:?}");
+        let line = format!("tidegate: needs a restart: {}\n", told[0]);
+        until("the line", async || instance.process.err().contains(&line).then_some(())).await;
+        let shown = site.tidegate(&["status"]).await.out;
+        assert!(shown.contains(&format!(": in force\n  needs a restart: {}\n", told[0])), "{shown}");
+
+        site.write(&file);
+        in_force(&instance, "0%").await;
+        assert_eq!(instance.overview().await.config.needs_restart, Vec::<String>::new(), "the old value again");
+    }
+    let ends = || instance.process.err().matches("nothing needs a restart any more").count();
+    until("the end of the wait", async || (ends() == 2).then_some(())).await;
+    assert_eq!(get(instance.admin, "/healthz", &[]).await.unwrap().status, 200, "where it was");
+}
+
 #[tokio::test]
 async fn a_removed_route_is_gone_for_new_requests_only() {
     let pair = Pair::start().await;

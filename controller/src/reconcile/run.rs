@@ -129,6 +129,8 @@ impl Controller {
         match &seen.config {
             Ok(config) => {
                 (self.file.problems, self.file.since) = (Vec::new(), None);
+                let waiting = config.needs_restart(&self.started);
+                self.file.needs_restart = waiting.iter().map(ToString::to_string).collect();
                 self.apply_config(config.clone())?;
             }
             Err(unusable) => {
