@@ -1,6 +1,6 @@
 //! Where the proxy accepts clients, and where it answers operators.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,8 @@ use crate::problem::Problems;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listener {
-    /// IP address and port; port 0 takes a free one and says which.
+    /// IP address and port; port 0 takes a free one and says which. `0.0.0.0` is every IPv4 address of the machine, `[::]`
+    /// every address.
     pub address: SocketAddr,
 }
 
@@ -37,11 +38,36 @@ pub(crate) fn check(listeners: &[Listener], admin: &Admin, problems: &mut Proble
         let wrong = format!("{} is not a loopback address", admin.address);
         problems.add("admin.address", wrong, "an address in 127.0.0.0/8 or [::1]");
     }
-    for (i, listener) in listeners.iter().enumerate() {
-        let taken = |other: &SocketAddr| *other == listener.address && other.port() != 0;
-        if listeners[..i].iter().any(|earlier| taken(&earlier.address)) || taken(&admin.address) {
-            let wrong = format!("{} is used twice", listener.address);
-            problems.add(format!("listeners[{i}].address"), wrong, "an address of its own");
+    let places = |i: usize| format!("listeners[{i}]");
+    for (i, Listener { address }) in listeners.iter().enumerate() {
+        let earlier = listeners[..i].iter().enumerate().map(|(j, other)| (places(j), other.address));
+        // Port 0 is another one for each of these two.
+        let admin = (address.port() != 0).then(|| ("admin".to_owned(), admin.address));
+        let conflict = earlier.chain(admin).find_map(|(other, taken)| conflict(*address, taken, &other));
+        if let Some(wrong) = conflict {
+            problems.add(format!("{}.address", places(i)), wrong, "an address of its own");
         }
     }
+}
+
+/// Why an address cannot be opened beside one that is `taken`; `None` where it can.
+fn conflict(address: SocketAddr, taken: SocketAddr, other: &str) -> Option<String> {
+    if address == taken {
+        return Some(format!("{address} is the address of {other}, too"));
+    }
+    if address.port() != taken.port() || address.port() == 0 {
+        return None;
+    }
+    match (takes(address.ip(), taken.ip()), takes(taken.ip(), address.ip())) {
+        (true, _) => Some(format!("{address} includes {taken}, the address of {other}")),
+        (_, true) => Some(format!("{address} is included in {taken}, the address of {other}")),
+        _ => None,
+    }
+}
+
+/// Whether clients of `inner` come to a socket at `outer`: a wildcard takes every address of its family, and `[::]` those of
+/// IPv4, too.
+fn takes(outer: IpAddr, inner: IpAddr) -> bool {
+    outer.to_canonical() == inner.to_canonical()
+        || outer.is_unspecified() && (outer.is_ipv6() || inner.to_canonical().is_ipv4())
 }

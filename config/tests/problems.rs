@@ -136,6 +136,41 @@ fn services_are_checked_against_themselves() {
 }
 
 #[test]
+fn no_two_sockets_share_an_address() {
+    let used = "is the address of listeners[0], too";
+    for (addresses, wrong) in [
+        (["127.0.0.1:80", "127.0.0.1:80"], used),
+        (["127.0.0.1:0", "127.0.0.1:0"], used),
+        (["[::]:0", "[::]:0"], used),
+        (["0.0.0.0:80", "127.0.0.1:80"], "127.0.0.1:80 is included in 0.0.0.0:80, the address of listeners[0]"),
+        (["127.0.0.1:80", "0.0.0.0:80"], "0.0.0.0:80 includes 127.0.0.1:80, the address of listeners[0]"),
+        (["[::1]:80", "[::]:80"], "[::]:80 includes [::1]:80"),
+        (["0.0.0.0:80", "[::]:80"], "[::]:80 includes 0.0.0.0:80"),
+        (["127.0.0.1:80", "[::ffff:127.0.0.1]:80"], "[::ffff:127.0.0.1]:80 includes 127.0.0.1:80"),
+        (["127.0.0.1:80", "0.0.0.0:9900"], "0.0.0.0:9900 includes 127.0.0.1:9900, the address of admin"),
+        (["127.0.0.1:80", "127.0.0.1:9900"], "127.0.0.1:9900 is the address of admin, too"),
+        (["127.0.0.1:80", "127.0.0.1:81"], ""),
+        (["127.0.0.1:80", "127.0.0.2:80"], ""),
+        (["127.0.0.1:80", "[::1]:80"], ""),
+        (["0.0.0.0:80", "[::1]:80"], ""),
+        (["0.0.0.0:0", "127.0.0.1:0"], ""),
+    ] {
+        let listeners = addresses.map(|address| format!("{{address: '{address}'}}")).join(", ");
+        let text = GOOD.replace("{address: '127.0.0.1:8080'}", &listeners);
+        let found = Config::parse(&text).err().map(|problems| problems.to_string()).unwrap_or_default();
+        let is_told = found.starts_with("listeners[1].address: ") && found.contains(wrong);
+        assert!(if wrong.is_empty() { found.is_empty() } else { is_told }, "{addresses:?}: {found}");
+    }
+    check(
+        &GOOD.replace(
+            "listeners: [{address: '127.0.0.1:8080'}]",
+            "listeners: [{address: '127.0.0.1:0'}]\nadmin: {address: '127.0.0.1:0'}",
+        ),
+        &[],
+    );
+}
+
+#[test]
 fn the_identity_of_a_rollout_is_what_it_releases() {
     let id = |text: &str| {
         let config = Config::parse(text).unwrap();

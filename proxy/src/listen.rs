@@ -37,6 +37,10 @@ pub(crate) fn probe(address: SocketAddr) -> io::Result<()> {
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Every address, whatever the system's default is: the check of the configuration counts on it.
+        socket.set_only_v6(false)?;
+    }
     Ok(socket)
 }
 
