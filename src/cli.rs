@@ -36,7 +36,7 @@ Exit codes:
 enum Command {
     /// Run the proxy and the controller for a configuration file
     #[command(
-        after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one does not. SIGHUP does nothing."
+        after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one cuts them. SIGHUP does nothing."
     )]
     Run {
         /// The configuration

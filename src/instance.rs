@@ -148,11 +148,19 @@ impl Instance {
         &self.handle
     }
 
-    /// Says not ready, lets requests end, then stops the controller with its state on disk.
-    pub fn stop(mut self) -> Result<(), ReconcileError> {
+    /// Says not ready, lets requests end, then stops the controller with its state on disk. Returns how many requests had not
+    /// ended in time and were cut.
+    pub fn stop(mut self) -> Result<u32, ReconcileError> {
         self.ready.store(false, Ordering::Relaxed);
-        self.proxy.drain();
-        self.stop_control()
+        let cut = self.proxy.drain();
+        self.stop_control()?;
+        Ok(cut)
+    }
+
+    /// What ends a [`stop`](Self::stop) early, by cutting the requests it waits for.
+    pub fn cutter(&self) -> impl Fn() + Send + 'static {
+        let proxy = Arc::clone(&self.proxy);
+        move || proxy.cut()
     }
 
     fn stop_control(&mut self) -> Result<(), ReconcileError> {

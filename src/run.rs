@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,7 +15,21 @@ use crate::{CommandError, Exit, check, descriptors, output};
 /// Time between two looks at whether the last request has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Runs an instance until SIGTERM or SIGINT, then lets its requests end. A second signal ends it at once.
+/// How long the last state may take to reach the disk once there is nothing else to wait for.
+const END: Duration = Duration::from_secs(2);
+
+/// The end that somebody who does not wait gets.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// Requests were under way.
+    #[error("a second signal cut {0} request{s} that had not ended", s = if *.0 == 1 { "" } else { "s" })]
+    Cut(u32),
+    /// Nobody knows.
+    #[error("a second signal ended the process in the middle of its work; requests may have been cut")]
+    Abandoned,
+}
+
+/// Runs an instance until SIGTERM or SIGINT, then lets its requests end. A second signal cuts them.
 pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
     let config = Arc::new(check::read(file)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -29,22 +44,45 @@ pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
     let instance = Instance::start(config, Some(file.to_owned()), state_dir)?;
     output::print(&introduction(&instance, state_dir))?;
     runtime.block_on(signals.stop())?;
-    output::print("draining; a second signal ends it at once\n")?;
+    output::print("draining; a second signal cuts what has not ended\n")?;
+    runtime.block_on(end(instance, &mut signals))
+}
+
+/// Stops an instance: when its requests have ended, or at the next signal.
+async fn end(instance: Instance, signals: &mut Signals) -> Result<Exit, CommandError> {
+    let cut = instance.cutter();
     let draining = std::thread::spawn(move || instance.stop());
-    let drained = async {
-        while !draining.is_finished() {
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
+    let hurried = tokio::select! {
+        biased;
+        () = ended(&draining) => false,
+        result = signals.stop() => { result?; true }
     };
-    runtime.block_on(async {
-        tokio::select! { result = drained => result, result = signals.stop() => result }
-    })?;
-    if draining.is_finished() {
-        // A panic has been printed by its own thread.
-        draining.join().unwrap_or(Ok(()))?;
+    if hurried {
+        cut();
+        // A worker that does not even answer to that is not waited for.
+        if tokio::time::timeout(END, ended(&draining)).await.is_err() {
+            return Err(RunError::Abandoned.into());
+        }
     }
-    Ok(Exit::Done)
+    // A panic has been printed by its own thread.
+    let cut = draining.join().unwrap_or(Ok(0))?;
+    match cut {
+        0 => Ok(Exit::Done),
+        cut if hurried => Err(RunError::Cut(cut).into()),
+        cut => {
+            output::note(&format!(
+                "timeouts.drain is over: {cut} request{} cut",
+                if cut == 1 { " was" } else { "s were" }
+            ));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn ended<T>(thread: &JoinHandle<T>) {
+    while !thread.is_finished() {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn introduction(instance: &Instance, state_dir: &Path) -> String {

@@ -90,6 +90,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// How many are in.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.get()
+    }
+
     /// Lets a request in, unless `limit` are in already.
     pub(crate) fn admit(self: &Rc<Self>, activity: &Rc<Activity>, limit: u32) -> Option<Admission> {
         activity.head_since.set(None);

@@ -41,6 +41,7 @@ pub enum StartError {
 enum Command {
     Listen { listener: std::net::TcpListener, stop: watch::Receiver<bool> },
     Drain { deadline: Instant },
+    Cut,
 }
 
 /// A running data plane.
@@ -50,7 +51,8 @@ pub struct Proxy {
     counting: Counting,
     access_log: AccessLog,
     commands: Vec<mpsc::UnboundedSender<Command>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Each returns how many requests it cut.
+    threads: Mutex<Vec<JoinHandle<u32>>>,
     listeners: Mutex<Listeners>,
 }
 
@@ -166,8 +168,9 @@ impl Proxy {
         listen::probe(address).map_err(|source| StartError::Listen { address, source })
     }
 
-    /// Takes no more clients, lets requests end within `timeouts.drain`, and returns when all workers have stopped.
-    pub fn drain(&self) {
+    /// Takes no more clients, lets requests end within `timeouts.drain`, and returns when all workers have stopped: how many
+    /// requests had not ended and were cut.
+    pub fn drain(&self) -> u32 {
         for (_, stop) in lock(&self.listeners).values() {
             let _ = stop.send(true);
         }
@@ -175,10 +178,19 @@ impl Proxy {
         for worker in &self.commands {
             let _ = worker.send(Command::Drain { deadline });
         }
-        for thread in std::mem::take(&mut *lock(&self.threads)) {
-            let _ = thread.join();
-        }
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        // A worker that panicked has said so; what it was at is not known.
+        let cut = threads.into_iter().map(|thread| thread.join().unwrap_or_default()).sum();
         self.access_log.finish();
+        cut
+    }
+
+    /// Ends a drain now: requests that have not ended are cut.
+    pub fn cut(&self) {
+        for worker in &self.commands {
+            // One that is gone has none.
+            let _ = worker.send(Command::Cut);
+        }
     }
 }
 
@@ -186,17 +198,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The body of a worker thread.
-fn run(index: usize, worker: impl FnOnce() -> Rc<Worker>, commands: mpsc::UnboundedReceiver<Command>) {
+/// The body of a worker thread: how many requests it cut at its end.
+fn run(index: usize, worker: impl FnOnce() -> Rc<Worker>, commands: mpsc::UnboundedReceiver<Command>) -> u32 {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     match runtime {
         Ok(runtime) => runtime.block_on(work(worker(), commands)),
         // Without a runtime there is no worker; its listeners close, so the kernel gives its clients to the others.
-        Err(error) => eprintln!("tidegate: worker {index} cannot start: {error}"),
+        Err(error) => {
+            eprintln!("tidegate: worker {index} cannot start: {error}");
+            0
+        }
     }
 }
 
-async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) -> u32 {
     drop(tokio::task::spawn_local(Rc::clone(&worker.outbox).send()));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -204,7 +219,7 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
     loop {
         tokio::select! {
             biased;
-            command = commands.recv(), if until.is_none() => match command {
+            command = commands.recv() => match command {
                 Some(Command::Listen { listener, stop }) => match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => drop(tokio::task::spawn_local(listen::accept(Rc::clone(&worker), listener, stop))),
                     Err(error) => eprintln!("tidegate: worker {} cannot listen: {error}", worker.index),
@@ -218,13 +233,13 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                     worker.draining.set(true);
                     worker.timer.wake_all();
                 }
-                None => return,
+                Some(Command::Cut) | None => return worker.gate.in_flight(),
             },
             _ = tick.tick() => {
                 let now = now();
                 worker.tick(now);
                 if until.is_some_and(|until| worker.connections.get() == 0 || now >= until) {
-                    return;
+                    return worker.gate.in_flight();
                 }
             }
         }

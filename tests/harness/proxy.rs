@@ -165,9 +165,9 @@ impl TestProxy {
         versions
     }
 
-    /// Takes no more clients and returns when all requests have ended or been cut.
-    pub(crate) fn drain(&self) {
-        self.proxy.drain();
+    /// Takes no more clients and returns when all requests have ended or been cut: how many were cut.
+    pub(crate) fn drain(&self) -> u32 {
+        self.proxy.drain()
     }
 
     /// Everything on `/metrics`.

@@ -1,4 +1,4 @@
-//! Signals: the first one lets requests end, the second one does not wait, a hang-up reads the file.
+//! Signals: the first one lets requests end, the second one cuts them, a hang-up does nothing.
 
 use rustix::process::Signal;
 use tokio::task::JoinSet;
@@ -69,24 +69,55 @@ async fn a_drain_fails_nobody_who_is_busy() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_at_once() {
+async fn a_second_signal_cuts_requests_and_says_how_many() {
+    for (signal, held, told) in [
+        (Signal::TERM, 1, "tidegate: a second signal cut 1 request that had not ended\n"),
+        (Signal::INT, 3, "tidegate: a second signal cut 3 requests that had not ended\n"),
+    ] {
+        let pair = Pair::start().await;
+        let site = Site::new(&pair.routed(PATIENT, "0%", "stable: v1"));
+        let mut instance = site.start().await;
+        let address = instance.address;
+        let mut under_way = JoinSet::new();
+        for _ in 0..held {
+            under_way.spawn(async move { get(address, HELD, &[]).await.map(|answer| answer.status) });
+        }
+        until("the requests at their version", async || (pair.v1.arrived(HELD) == held).then_some(())).await;
+        instance.process.signal(signal);
+        until("the drain", async || instance.said().contains("draining").then_some(())).await;
+        let signalled = now();
+        instance.process.signal(signal);
+        assert_eq!(instance.process.ended().await.code(), Some(1));
+        // A held request has 30 s, and so has the drain.
+        assert!(signalled.elapsed().as_secs() < 5, "{:?}", signalled.elapsed());
+        assert!(instance.process.err().ends_with(told), "{}", instance.process.err());
+        assert!(!site.state().join("control.sock").exists(), "the rest ends as ever");
+        let answers = under_way.join_all().await;
+        assert!(answers.iter().all(Result::is_err), "the requests were cut: {answers:?}");
+    }
+}
+
+/// That is what the timeout says, so nothing has failed; but it is told.
+#[tokio::test]
+async fn requests_that_outlast_the_drain_are_told() {
     let pair = Pair::start().await;
-    let site = Site::new(&pair.routed(PATIENT, "0%", "stable: v1"));
+    let file = pair.routed(PATIENT, "0%", "stable: v1").replace("timeouts: {", "timeouts: {drain: 100ms, ");
+    let site = Site::new(&file);
     let mut instance = site.start().await;
     let address = instance.address;
     let under_way = get(address, HELD, &[]);
     let meanwhile = async {
         until("the request at its version", async || (pair.v1.arrived(HELD) == 1).then_some(())).await;
         instance.process.signal(Signal::TERM);
-        until("the drain", async || instance.said().contains("draining").then_some(())).await;
-        let signalled = now();
-        instance.process.signal(Signal::TERM);
-        instance.process.ended().await;
-        // The held request has 30 s, and so has the drain.
-        assert!(signalled.elapsed().as_secs() < 5, "{:?}", signalled.elapsed());
+        assert_eq!(instance.process.ended().await.code(), Some(0));
+        assert!(
+            instance.said().ends_with("tidegate: timeouts.drain is over: 1 request was cut\n"),
+            "{}",
+            instance.said()
+        );
     };
     let (answer, ()) = tokio::join!(under_way, meanwhile);
-    assert!(answer.is_err(), "the request was cut: {answer:?}");
+    assert!(answer.is_err(), "{answer:?}");
 }
 
 /// Other servers read their file again then. Here it is followed anyway, so nothing is to be done; least of all to end.
