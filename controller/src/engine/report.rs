@@ -199,7 +199,15 @@ fn standing(status: &Status, sight: Sight, now: Timestamp) -> String {
     let Some(last) = status.recent.last() else {
         return format!("{} was not looked at yet.", status.canary);
     };
-    if let Some(verdict) = verdict::verdict(last, status) {
+    let verdict = match status.phase {
+        // Somebody may have moved it since, which decides nothing.
+        Phase::Undecided => {
+            let undecided = Record { rule: Rule::Deadline, action: Action::Undecided, ..last.clone() };
+            verdict::verdict(&undecided, status)
+        }
+        _ => verdict::verdict(last, status),
+    };
+    if let Some(verdict) = verdict {
         return verdict;
     }
     match status.hold {

@@ -136,6 +136,9 @@ pub(crate) struct Timers {
     pub(crate) exposed_ms: u64,
     /// Since the proxies were last read: the length of the next interval.
     pub(crate) scrape_ms: u64,
+    /// What `exposed_ms` was when the rollout became undecided; that one goes on.
+    #[serde(default)]
+    pub(crate) undecided_ms: Option<u64>,
 }
 
 impl Status {

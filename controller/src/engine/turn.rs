@@ -69,7 +69,7 @@ impl<'a> Turn<'a> {
     fn pass_time(&mut self) {
         let status = &mut self.status;
         let passed = status.watch.look(self.now);
-        let Timers { step_ms, run_ms, exposed_ms, scrape_ms } = &mut status.timers;
+        let Timers { step_ms, run_ms, exposed_ms, scrape_ms, undecided_ms: _ } = &mut status.timers;
         *scrape_ms += passed;
         let blind = status.outage.is_some() && status.policy.strategy == Strategy::Canary;
         if status.in_force_since.is_some() && !blind {
@@ -209,7 +209,9 @@ impl<'a> Turn<'a> {
     fn rest(&mut self, phase: Phase, action: Action, rule: Rule, actor: &str) {
         self.status.phase = phase;
         // The last reason stays in a rollout that became undecided: it says what was missing.
-        if phase != Phase::Undecided {
+        if phase == Phase::Undecided {
+            self.status.timers.undecided_ms = Some(self.status.timers.exposed_ms);
+        } else {
             self.status.hold = None;
         }
         self.record(rule, action, self.status.share, actor, Sight::of(&self.status));

@@ -1,22 +1,26 @@
 //! How a rollout ended, in two sentences that need no statistics to read.
 
 use super::hold::Hold;
-use super::record::{Counts, OWN_ACTOR, Record, Rule, Signal};
+use super::record::{Action, Counts, OWN_ACTOR, Record, Rule, Signal};
 use super::status::{Phase, Status};
 use super::words;
 use crate::evidence::latency::EDGES_SECONDS;
 use crate::evidence::rule::Stakes;
 
-/// The verdict that `record` is; `None` where the rollout goes on after it.
+/// The verdict that `record` is; `None` where it is none: the rollout goes on, or stays undecided, after it.
 pub(crate) fn verdict(record: &Record, status: &Status) -> Option<String> {
-    let opening = match record.phase {
-        Phase::Promoted => "Promoted",
-        Phase::Aborted => "Rolled back",
-        Phase::Undecided => "Undecided",
-        Phase::Progressing | Phase::Paused | Phase::Standby => return None,
+    let exposed_ms = status.timers.exposed_ms;
+    let (opening, after_ms) = match record.action {
+        Action::Promote => ("Promoted", exposed_ms),
+        Action::Abort => ("Rolled back", exposed_ms),
+        // Its canary is under watch still; the verdict is from when it came.
+        Action::Undecided => ("Undecided", status.timers.undecided_ms.unwrap_or(exposed_ms)),
+        Action::Start | Action::Advance | Action::Switch | Action::Pause | Action::Resume | Action::Hold(_) => {
+            return None;
+        }
     };
     let after = match status.exposed_since {
-        Some(_) => format!(" after {}", words::duration(status.timers.exposed_ms)),
+        Some(_) => format!(" after {}", words::duration(after_ms)),
         None => " before the canary had any visitor".to_owned(),
     };
     let by = match record.rule {

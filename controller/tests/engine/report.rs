@@ -90,6 +90,30 @@ fn verdicts_are_two_sentences() {
     assert!(unsure.contains("missing is proof that the next share"), "{unsure}");
 }
 
+/// Whatever comes after it: time, and a share that somebody raises.
+#[test]
+fn an_undecided_rollout_keeps_the_time_at_which_it_became_so() {
+    let mut simulation = Simulation::new(World { visitors: 2, ..HEALTHY }, canary(&["10%", "50%", "100%"]), 1);
+    simulation.run_until(1_300, |status| status.phase == Phase::Undecided);
+    let verdict = shown(&simulation).verdict;
+    let opening = verdict.split(':').next().expect("some words").to_owned();
+    assert!(opening.starts_with("Undecided after ") && opening.ends_with(", at the deadline"), "{opening}");
+    let exposed = shown(&simulation).exposed_ms;
+    simulation.run(100);
+    assert!(shown(&simulation).exposed_ms >= exposed + 100_000, "its canary is under watch still");
+    assert_eq!(shown(&simulation).verdict, verdict, "after a while");
+    simulation.command(Verb::Promote { full: false });
+    simulation.run(100);
+    let moved = shown(&simulation);
+    assert_eq!((moved.phase, moved.step), (Phase::Undecided, 2));
+    let stays = "It stays at 50%, guarded, until somebody promotes or aborts it";
+    assert!(moved.verdict.starts_with(&opening) && moved.verdict.contains(stays), "{}", moved.verdict);
+    assert_eq!(moved.recent.last().expect("a record").text, "From 10% to 50%: ann said so.");
+    simulation.command(Verb::Abort);
+    let ended = shown(&simulation).verdict;
+    assert!(ended.starts_with("Rolled back after ") && ended.contains(" by ann"), "{ended}");
+}
+
 #[test]
 fn decisions_are_explained_with_their_numbers() {
     let mut simulation = shop([0.25, 0.35]);
