@@ -10,7 +10,6 @@ mod display;
 mod figures;
 mod lines;
 mod moment;
-mod open_files;
 mod options;
 mod own_thread;
 mod play;
@@ -32,17 +31,21 @@ use tempfile::TempDir;
 use tidegate_config::Problems;
 use tidegate_controller::reconcile::ReconcileError;
 
+pub use crate::descriptors::TooFew;
 use crate::instance::{Instance, InstanceError};
-use crate::{Exit, output};
+use crate::{Exit, descriptors, output};
 use chance::Chance;
 use crowd::Crowd;
 use display::Display;
 use moment::Setting;
-pub use open_files::TooFew;
 pub use options::{DemoOptions, EXAMPLES, Seed};
 use play::{Parts, Played, Signals, play};
 pub use scenario::Scenario;
 use shop::Shop;
+
+/// What the demo needs: each of the crowd's connections has an end in the crowd and one in the proxy, which opens at most
+/// as many to the shop, again with two ends; and some for everything else.
+const DESCRIPTORS: u64 = 4 * crowd::CONNECTIONS as u64 + 64;
 
 /// Why a demo could not be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +53,9 @@ pub enum DemoError {
     /// No random seed.
     #[error("the system has no random numbers")]
     Random(#[source] getrandom::Error),
-    /// Not enough connections.
+    /// Not enough of them for the crowd's connections.
     #[error(transparent)]
-    OpenFiles(#[from] TooFew),
+    Descriptors(#[from] TooFew),
     /// No place for the state.
     #[error("cannot make a directory for the state")]
     StateDir(#[source] io::Error),
@@ -92,7 +95,7 @@ pub fn run(options: &DemoOptions) -> Result<Exit, DemoError> {
     let _inside = runtime.enter();
     // Before there is anything to clean up: from here on a signal ends the demo in order.
     let mut signals = Signals::listen().map_err(DemoError::Start)?;
-    open_files::ensure()?;
+    descriptors::are_enough(DESCRIPTORS, descriptors::take_all())?;
     let seed = options.seed.number().map_err(DemoError::Random)?;
     let Stage { crowd, instance, shop, state } = Stage::set(options, seed)?;
     let mut display = Display::open(options.plain).map_err(DemoError::Output)?;

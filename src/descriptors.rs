@@ -12,14 +12,28 @@ pub(crate) fn take_all() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// What to say where `connections` clients, each with a connection to an endpoint, may need more than there are.
-pub(crate) fn shortage(connections: u32, granted: Option<u64>) -> Option<String> {
-    let needed = 2 * u64::from(connections) + RESERVED;
-    let granted = granted.filter(|granted| *granted < needed)?;
-    Some(format!(
-        "limits.connections of {connections} may need {needed} file descriptors, and the system grants {granted}; raise \
-         its limit (LimitNOFILE, ulimit -Hn) or lower this one"
-    ))
+/// Fewer than are needed, and nothing to be done about it from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{needed} file descriptors are needed, and the system grants {granted}: raise its limit (ulimit -Hn {needed}, \
+     LimitNOFILE={needed})"
+)]
+pub struct TooFew {
+    needed: u64,
+    granted: u64,
+}
+
+/// Whether what [`take_all`] was granted is enough.
+pub(crate) fn are_enough(needed: u64, granted: Option<u64>) -> Result<(), TooFew> {
+    match granted {
+        Some(granted) if granted < needed => Err(TooFew { needed, granted }),
+        _ => Ok(()),
+    }
+}
+
+/// How many `connections` clients may take, each with a connection to an endpoint.
+pub(crate) fn needed_for(connections: u32) -> u64 {
+    2 * u64::from(connections) + RESERVED
 }
 
 /// For everything else: listeners, the store, the file's directory, operators, scrapes.
@@ -30,10 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortage_is_told_with_its_numbers() {
-        assert_eq!(shortage(20_000, None), None);
-        assert_eq!(shortage(1_000, Some(2_256)), None);
-        let told = shortage(1_000, Some(2_255)).unwrap();
-        assert!(told.contains("1000") && told.contains("2256") && told.contains("2255"), "{told}");
+    fn too_few_are_told_with_their_numbers() {
+        let needed = needed_for(1_000);
+        assert_eq!(needed, 2_256);
+        for enough in [None, Some(2_256), Some(1 << 20)] {
+            assert_eq!(are_enough(needed, enough), Ok(()), "{enough:?}");
+        }
+        let told = are_enough(needed, Some(2_255)).unwrap_err().to_string();
+        assert!(told.contains("2256 file descriptors") && told.contains("grants 2255"), "{told}");
     }
 }

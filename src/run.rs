@@ -38,8 +38,9 @@ pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
         let _guard = runtime.enter();
         Signals::catch()?
     };
-    if let Some(shortage) = descriptors::shortage(config.limits.connections, descriptors::take_all()) {
-        output::note(&shortage);
+    let connections = config.limits.connections;
+    if let Err(shortage) = descriptors::are_enough(descriptors::needed_for(connections), descriptors::take_all()) {
+        output::note(&format!("limits.connections is {connections}: {shortage}, or lower this one"));
     }
     let instance = Instance::start(config, Some(file.to_owned()), state_dir)?;
     output::print(&introduction(&instance, state_dir))?;

@@ -17,6 +17,16 @@ fn a_broken_canary_is_rolled_back_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn too_few_file_descriptors_are_told() {
+    let mut demo = Command::new("sh");
+    demo.args(["-c", "ulimit -n 100 && exec \"$0\" demo", env!("CARGO_BIN_EXE_tidegate")]);
+    let output = demo.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("576 file descriptors are needed, and the system grants 100"), "{text}");
+}
+
+#[test]
 fn the_policy_it_prints_is_an_ordinary_file() {
     let tidegate = env!("CARGO_BIN_EXE_tidegate");
     let printed = Command::new(tidegate).args(["demo", "--print-config"]).output().unwrap();
