@@ -24,6 +24,7 @@ use crate::forwarding::client_lines;
 use crate::handle::{Client, Inbound, handle};
 use crate::outbox::{Socket, SocketWatch};
 use crate::protocol::{self, Protocol};
+use crate::refused::Refusal;
 use crate::snapshot::Timeouts;
 use crate::timer::{Deadline, Tick, Timer};
 use crate::worker::Worker;
@@ -80,19 +81,19 @@ where
     watch.look_every(watch.shortest());
     let mut closing = false;
     let end = poll_fn(|cx| {
-        if Pin::new(&mut connection).poll(cx).is_ready() {
-            return Poll::Ready(End::Closed);
+        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+            return Poll::Ready(End::Closed(result));
         }
         // A client that goes away takes its request with it.
         if watch.activity.is_busy() && peer.is_closed(cx) {
-            return Poll::Ready(End::Closed);
+            return Poll::Ready(End::Closed(Ok(())));
         }
         // Only now: a connection that is told to close before it has read what the client sent would lose it.
         if watch.worker.draining.get() && !closing && watch.may_end() {
             closing = true;
             Pin::new(&mut connection).graceful_shutdown();
-            if Pin::new(&mut connection).poll(cx).is_ready() {
-                return Poll::Ready(End::Closed);
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(End::Closed(result));
             }
         }
         if let Poll::Ready(late) = watch.poll(cx, true) {
@@ -109,15 +110,24 @@ where
             io.put_back(parts.read_buf);
             return Some(io);
         }
-        End::Late(Wait::Head(_)) => connection.into_parts().io.socket().send_now(LATE_HEAD),
-        End::Late(_) | End::Closed => {}
+        End::Late(Wait::Head(_)) => {
+            connection.into_parts().io.socket().send_now(LATE_HEAD);
+            watch.worker.refuse(Refusal::HeadTimeout);
+        }
+        // The parser has answered; the error says that it did.
+        End::Closed(Err(error)) => {
+            if let Some(refusal) = Refusal::of_parser(&error) {
+                watch.worker.refuse(refusal);
+            }
+        }
+        End::Late(_) | End::Closed(Ok(())) => {}
     }
     None
 }
 
 /// Why a connection is served no longer.
 enum End {
-    Closed,
+    Closed(hyper::Result<()>),
     Late(Wait),
     Rests,
 }

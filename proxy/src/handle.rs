@@ -19,6 +19,7 @@ use crate::forward::{self, Answer, Patience, forward};
 use crate::forwarding::Forwarding;
 use crate::headers::{self, Accepted};
 use crate::record::{self, Assigned, Outcome};
+use crate::refused::Refusal;
 use crate::route::Target;
 use crate::shard::Cause;
 use crate::snapshot::Snapshot;
@@ -63,9 +64,18 @@ pub(crate) async fn handle(client: &Client, inbound: &mut Inbound) -> Response<R
     let Inbound { started, snapshot, request, progress } = inbound;
     let line = client.worker.log.open(snapshot, client.address, request.as_ref(), *started);
     let answer = respond(client, snapshot, &line, request, progress.take(), *started).await;
-    let response = answer.unwrap_or_else(|error| error.response());
+    let response = answer.unwrap_or_else(|error| refused(&client.worker, &error));
     line.close(&response);
     response
+}
+
+/// Answers a request that no route was found for.
+#[cold]
+fn refused(worker: &Worker, error: &Error) -> Response<ResponseBody> {
+    if let Some(refusal) = Refusal::of(error) {
+        worker.refuse(refusal);
+    }
+    error.response()
 }
 
 async fn respond(

@@ -28,6 +28,7 @@ mod outbox;
 mod pool;
 mod protocol;
 mod record;
+mod refused;
 mod registry;
 mod replay;
 mod resolve;

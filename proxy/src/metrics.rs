@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::now;
 use crate::histogram::{BUCKETS, EDGES_SECONDS};
+use crate::refused::{Refusal, Refused};
 use crate::registry::{self, Evidence, Service};
 use crate::server::Proxy;
 use crate::shard::{Cause, Requests};
@@ -66,6 +67,7 @@ impl Collector for Export {
         let dropped = self.proxy.dropped_lines();
         let mut family = encoder.encode_descriptor("tidegate_access_log_dropped", help, None, MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, _, u64>(&dropped, None)?;
+        refused(encoder, self.proxy.state().refused())?;
         Self::endpoints(encoder, &current)?;
 
         let registry = self.proxy.state().registry();
@@ -136,6 +138,13 @@ fn counter(
     each: impl FnOnce(&mut Counter<'_>) -> fmt::Result,
 ) -> fmt::Result {
     each(&mut Counter(encoder.encode_descriptor(name, help, None, MetricType::Counter)?))
+}
+
+fn refused(encoder: &mut DescriptorEncoder, refused: &Refused) -> fmt::Result {
+    let help = "Requests refused before a route was found, by reason";
+    counter(encoder, "tidegate_refused_requests", help, |family| {
+        Refusal::ALL.iter().try_for_each(|refusal| family.add(&[("reason", refusal.label())], refused.sum(*refusal)))
+    })
 }
 
 /// The three labels of an evidence series.

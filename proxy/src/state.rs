@@ -10,6 +10,7 @@ use tidegate_config::{Address, Config, Name, Publication, Split};
 
 use crate::clock::now;
 use crate::endpoint::Endpoint;
+use crate::refused::Refused;
 use crate::registry::Registry;
 use crate::route::RouteTable;
 use crate::snapshot::{Arm, Role, Service, Snapshot, Timeouts};
@@ -22,6 +23,7 @@ pub type Resolved = BTreeMap<Address, Vec<SocketAddr>>;
 pub struct State {
     current: ArcSwap<Snapshot>,
     registry: Arc<Mutex<Registry>>,
+    refused: Refused,
     workers: usize,
     origin: Instant,
     /// Serialises changes; holds what outlives a snapshot.
@@ -50,7 +52,8 @@ impl State {
         let mut carried = Carried::default();
         let snapshot = build(publication, resolved, workers, origin, &mut lock(&registry), &mut carried);
         let current = ArcSwap::from_pointee(snapshot);
-        Self { current, registry, workers, origin, carried: Mutex::new(carried) }
+        let refused = Refused::new(workers);
+        Self { current, registry, refused, workers, origin, carried: Mutex::new(carried) }
     }
 
     /// Puts a publication in force: requests that begin after this see it, requests under way end as they began.
@@ -68,6 +71,11 @@ impl State {
     /// The snapshot in force.
     pub fn current(&self) -> &ArcSwap<Snapshot> {
         &self.current
+    }
+
+    /// The counters of requests that were refused before a route was found.
+    pub(crate) fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// The counters.

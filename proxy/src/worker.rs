@@ -19,6 +19,7 @@ use crate::firsts::{Firsts, Memory};
 use crate::ledger::Reporter;
 use crate::outbox::Outbox;
 use crate::pool::Pool;
+use crate::refused::Refusal;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::timer::Timer;
@@ -77,6 +78,11 @@ impl Worker {
             *held = Rc::new(Arc::clone(&current));
         }
         Rc::clone(&held)
+    }
+
+    /// Counts a request that is refused before a route is found.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        self.state.refused().count(self.index, refusal);
     }
 
     /// The part of a limit of the whole process that this worker may use.

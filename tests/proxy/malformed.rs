@@ -1,6 +1,8 @@
 //! Requests that are not what RFC 9110 and 9112 allow: each gets its status, and nothing of them reaches an endpoint.
 
-use crate::harness::{Backend, TestProxy, fields, one};
+use std::collections::BTreeMap;
+
+use crate::harness::{Backend, TestProxy, fields, one, until};
 
 /// A request and what becomes of it. An empty reason: the answer comes from the parser, which names none.
 struct Row {
@@ -31,6 +33,20 @@ fn check(rows: &[Row]) {
     assert_eq!(proxy.get("/").text(), "reached", "the proxy still works");
     let failures = proxy.samples().count("tidegate_failures_total", &[]);
     assert_eq!(failures, 0, "a bad request is no failure of a version");
+    let mut reasons = BTreeMap::new();
+    for Row { status, reason, .. } in rows {
+        let reason = match (*reason, *status) {
+            ("", 431) => "head-too-large",
+            ("", _) => MALFORMED,
+            (reason, _) => reason,
+        };
+        *reasons.entry(reason).or_insert(0) += 1;
+    }
+    for (reason, count) in reasons {
+        let counted = || proxy.samples().count("tidegate_refused_requests_total", &[("reason", reason)]);
+        until(&format!("{count} requests are counted as {reason}"), || counted() == count);
+    }
+    assert_eq!(proxy.samples().count("tidegate_refused_requests_total", &[]), rows.len() as u64);
 }
 
 const MALFORMED: &str = "malformed-request";
