@@ -46,13 +46,10 @@ pub fn check(file: &Path, format: Option<Format>) -> Result<Exit, CommandError> 
 }
 
 fn summary(file: &Path, config: &Config) -> String {
-    let mut text = format!(
-        "{} is good: {} listeners, {} routes, {} services\n",
-        file.display(),
-        config.listeners.len(),
-        config.routes.len(),
-        config.services.len()
-    );
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let (listeners, routes) = (count(config.listeners.len(), "listener"), count(config.routes.len(), "route"));
+    let services = count(config.services.len(), "service");
+    let mut text = format!("{} is good: {listeners}, {routes}, {services}\n", file.display());
     for (name, service) in &config.services {
         if let (Some(id), Some(stable), Some(canary)) =
             (RolloutId::of(name, service), service.stable_name(), &service.canary)

@@ -4,6 +4,8 @@
 //! again, until it fits or nothing is left to take out. In the place of a field that is missing an empty list or group is
 //! put first: taking out what misses it, the whole document perhaps, would hide the faults beside it.
 
+mod wording;
+
 use std::fmt::Write as _;
 
 use serde::de::DeserializeOwned;
@@ -32,14 +34,13 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Reading<T> {
     let mut document: Value = match serde_saphyr::from_str(text) {
         Ok(document) => document,
         Err(error) => {
-            let error = error.to_string();
-            let first = error.lines().next().unwrap_or_default();
-            problems.add("", first, "one YAML document");
+            problems.add("", wording::yaml(&error.to_string()), "one YAML document, each field once");
             return Reading { value: None, problems };
         }
     };
     if !document.is_object() {
-        problems.add("", "not a mapping", "a mapping with listeners, routes and services");
+        let wrong = if document.is_null() { "empty" } else { "not a mapping" };
+        problems.add("", wrong, "a mapping with listeners, routes and services");
         return Reading { value: None, problems };
     }
     let (mut taken, mut filled) = (Taken::default(), Vec::<String>::new());
@@ -98,7 +99,7 @@ impl Fault {
         {
             steps.push(Step::Key(field.to_owned()));
         }
-        Self { steps, missing: None, wrong: wrong.to_owned(), allowed: allowed.to_owned() }
+        Self { steps, missing: None, wrong: wording::wrong(wrong), allowed: wording::allowed(allowed) }
     }
 
     fn place(&self, taken: &Taken) -> String {

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::problem::Problems;
+use crate::problem::{Malformed, Problems};
+use crate::text;
 
 /// An address for clients: HTTP/1.1, and HTTP/2 with prior knowledge (RFC 9113 §3.3), told apart by the first bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,7 @@ use crate::problem::Problems;
 pub struct Listener {
     /// IP address and port; port 0 takes a free one and says which. `0.0.0.0` is every IPv4 address of the machine, `[::]`
     /// every address.
+    #[serde(deserialize_with = "address")]
     pub address: SocketAddr,
 }
 
@@ -20,6 +22,7 @@ pub struct Listener {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Admin {
     /// A loopback address: what it says is not for clients. Default `127.0.0.1:9900`. Read at start only.
+    #[serde(deserialize_with = "address")]
     pub address: SocketAddr,
 }
 
@@ -27,6 +30,15 @@ impl Default for Admin {
     fn default() -> Self {
         Self { address: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9900)) }
     }
+}
+
+const ADDRESS_FORM: &str = "IP:PORT, for example 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080";
+
+/// An address to listen on. A name may stand for several, so none is taken.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    text::read(deserializer, |text| {
+        text.parse().map_err(|_| Malformed::new(text, "is not an IP address and port", ADDRESS_FORM))
+    })
 }
 
 /// Cross-checks of all addresses we bind.

@@ -20,7 +20,11 @@ use crate::span::Span;
 
 /// The policy of a rollout. Absent fields have the defaults named here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a group of fields with a strategy, for example {strategy: canary}"
+)]
 pub struct Policy {
     /// Canary or blue/green.
     pub strategy: Strategy,

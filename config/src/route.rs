@@ -70,12 +70,33 @@ serde_as_text!(Host);
 
 /// A condition on the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "WrittenMatch")]
 pub enum PathMatch {
     /// The whole path, to the letter.
     Exact(Path),
     /// The path up to a `/` boundary: `/shop` takes `/shop` and `/shop/cart`, never `/shopping`.
     Prefix(Path),
+}
+
+/// A condition as it is written; as an enum it would be told of by its variants, which nobody has heard of.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "{exact: /PATH} or {prefix: /PATH}")]
+struct WrittenMatch {
+    exact: Option<Path>,
+    prefix: Option<Path>,
+}
+
+impl TryFrom<WrittenMatch> for PathMatch {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenMatch) -> Result<Self, &'static str> {
+        match (written.exact, written.prefix) {
+            (Some(exact), None) => Ok(Self::Exact(exact)),
+            (None, Some(prefix)) => Ok(Self::Prefix(prefix)),
+            (Some(_), Some(_)) => Err("exact and prefix together, expected one of the two"),
+            (None, None) => Err("neither exact nor prefix, expected one of the two"),
+        }
+    }
 }
 
 impl Default for PathMatch {

@@ -59,6 +59,69 @@ fn every_problem_is_listed_by_its_path() {
     check(&missing, &["routes[1].service", "routes[2].path.exact"]);
 }
 
+/// In the words of a file, not of the parser.
+#[test]
+fn problems_are_told_in_plain_words() {
+    for (from, to, told) in [
+        ("'127.0.0.1:8080'", "8080", "listeners[0].address: the number 8080; allowed: IP:PORT, for example "),
+        (
+            "127.0.0.1:8080",
+            "localhost:80",
+            "listeners[0].address: \"localhost:80\" is not an IP address and port; allowed: IP:PORT",
+        ),
+        ("['127.0.0.1:9001']", "'127.0.0.1:9001'", "v1.endpoints: the text \"127.0.0.1:9001\"; allowed: a list"),
+        (
+            "{strategy: canary}",
+            "canary",
+            "rollout: the text \"canary\"; allowed: a group of fields with a strategy, for ",
+        ),
+        ("strategy: canary", "strategy: Canary", "strategy: unknown value `Canary`; allowed: `canary` or `blueGreen`"),
+        ("9002']", "9002'], share: 10", "v2.share: the number 10; allowed: a percentage from 0% to 100%"),
+        ("listeners:", "workers: 0\nlisteners:", "workers: the number 0; allowed: a whole number, 1 or more"),
+        (
+            "listeners:",
+            "limits: {connections: -1}\nlisteners:",
+            "connections: the number -1; allowed: a whole number from 0 to 4",
+        ),
+        (
+            "listeners:",
+            "timeouts: {drain: 15}\nlisteners:",
+            "timeouts.drain: the number 15; allowed: a duration such as",
+        ),
+        ("listeners:", "timeouts: 5s\nlisteners:", "timeouts: the text \"5s\"; allowed: a group of fields"),
+        ("listeners:", "accessLog: true\nlisteners:", "accessLog: the value true; allowed: "),
+        (
+            "service: shop}",
+            "service: shop, path: /buy}",
+            "path: the text \"/buy\"; allowed: {exact: /PATH} or {prefix: /PATH}",
+        ),
+        (
+            "service: shop}",
+            "service: shop, path: {exact: /a, prefix: /b}}",
+            "path: exact and prefix together; allowed: one of",
+        ),
+        ("service: shop}", "service: shop, path: {}}", "path: neither exact nor prefix; allowed: one of the two"),
+        (
+            "service: shop}",
+            "service: shop, path: {regex: a}}",
+            "path.regex: unknown field `regex`; allowed: `exact` or `prefix`",
+        ),
+        ("[{service: shop}]", "", "routes: nothing is given; allowed: a list"),
+        (
+            "services:",
+            "routes: []\nservices:",
+            "column 1: duplicate mapping key: routes; allowed: one YAML document, each",
+        ),
+        ("services:", "---\nservices:", "multiple YAML documents detected; allowed: one YAML document"),
+    ] {
+        let text = GOOD.replace(from, to);
+        assert_ne!(text, GOOD, "{from} is not in the file");
+        let problems = Config::parse(&text).unwrap_err().to_string();
+        assert!(problems.contains(told), "{told} should be in\n{problems}");
+    }
+    assert!(Config::parse("").unwrap_err().to_string().starts_with("(document): empty; "));
+}
+
 /// Nor by anything that is missing beside it.
 #[test]
 fn no_problem_is_hidden_by_a_field_that_is_missing() {

@@ -21,8 +21,10 @@ Examples:
 
 Exit codes: 0 promoted, 3 rolled back, 4 undecided, 1 error, 2 usage";
 
-/// Watch a rollout from end to end: two versions of a shop, a crowd of visitors, the proxy and the controller, all real
-/// and all on this machine. Ends by itself in at most two minutes.
+/// Watch a rollout from end to end, on this machine alone
+///
+/// Two versions of a shop, a crowd of visitors, the proxy and the controller, all real and all on this machine. Ends by
+/// itself in at most two minutes.
 #[derive(Debug, Clone, Args)]
 pub struct DemoOptions {
     /// What the two versions are like
