@@ -101,6 +101,7 @@ enum Family {
     Requests,
     Failures,
     Visitors,
+    Newcomers,
     Exposed,
     Failed,
     Converted,
@@ -114,6 +115,7 @@ impl Family {
             "requests_total" => Self::Requests,
             "failures_total" => Self::Failures,
             "visitors_total" => Self::Visitors,
+            "visitors_new_total" => Self::Newcomers,
             "visitors_exposed_total" => Self::Exposed,
             "visitors_failed_total" => Self::Failed,
             "visitors_converted_total" => Self::Converted,
@@ -177,11 +179,13 @@ fn take(
     // `none` (requests outside any epoch) and `retired` (epochs folded together) are no evidence.
     let Some(epoch) = sample.label("epoch").ok_or("no epoch")?.parse().ok() else { return Ok(()) };
     let row = rows.entry((service, version, epoch)).or_default();
-    let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency: _ } = &mut row.counters;
+    let ArmCounters { requests, failures, visitors, newcomers, exposed, failed, converted, first_latency: _ } =
+        &mut row.counters;
     match family {
         Family::Requests => add(requests, count),
         Family::Failures => add(failures, count),
         Family::Visitors => add(visitors, count),
+        Family::Newcomers => add(newcomers, count),
         Family::Exposed => add(exposed, count),
         Family::Failed => add(failed, count),
         Family::Converted => {
@@ -235,6 +239,7 @@ mod tests {
              tidegate_failures_total{{service=\"shop\",version=\"v2\",epoch=\"3\",cause=\"status\"}} 1\n\
              tidegate_failures_total{{service=\"shop\",version=\"v2\",epoch=\"3\",cause=\"reset\"}} 2\n\
              tidegate_visitors_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 9\n\
+             tidegate_visitors_new_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 8\n\
              tidegate_visitors_exposed_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 10\n\
              tidegate_visitors_failed_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 4\n\
              tidegate_visitors_converted_total{{service=\"shop\",version=\"v2\",epoch=\"3\",at=\"3\"}} 6\n\
@@ -258,6 +263,7 @@ mod tests {
             requests: 20,
             failures: 3,
             visitors: 9,
+            newcomers: 8,
             exposed: 10,
             failed: 4,
             converted: vec![(3, 6), (4, 2)],

@@ -16,6 +16,7 @@ use crate::assign::Draw;
 use crate::cookie::Facts;
 use crate::histogram;
 use crate::registry::Registry;
+use crate::visitor::Standing;
 
 /// How long events may wait: evidence is read every second at most, and a thread that sleeps need not be woken by
 /// workers.
@@ -34,8 +35,9 @@ pub(crate) struct Event {
     pub arm: u8,
     /// The visitor.
     pub visitor: Draw,
-    /// Whether the visitor cannot be met again: every request is its own.
-    pub anonymous: bool,
+    /// How it stands to the rollout. One who knew the service before counts for everything but conversion: habits formed
+    /// on the old version would be held against the new one, or its novelty for it.
+    pub standing: Standing,
     /// Time to the head of the response, where there was one.
     pub latency: Option<Duration>,
     /// Whether the request failed.
@@ -118,7 +120,7 @@ impl Ledger {
         let met = 1u16.checked_shl(u32::from(event.arm)).unwrap_or(0);
         let fresh = Seen { first_epoch: event.epoch, met: 0, first_arm: event.arm, failed: false, converted: false };
         let mut anonymous = fresh;
-        let (seen, known) = if event.anonymous {
+        let (seen, known) = if event.standing == Standing::Anonymous {
             (&mut anonymous, false)
         } else {
             match book.visitors.entry(event.visitor.0) {
@@ -132,6 +134,7 @@ impl Ledger {
         let Some(evidence) = service.evidence(event.epoch, arm) else { return };
         if !known {
             evidence.visitors += 1;
+            evidence.newcomers += u64::from(event.standing != Standing::Old);
             if let Some(latency) = event.latency {
                 evidence.first_latency[histogram::bucket(latency)] += 1;
                 evidence.first_seconds += latency.as_secs_f64();
@@ -144,8 +147,9 @@ impl Ledger {
         if event.converted && !seen.converted {
             seen.converted = true;
             // A visitor who was moved between versions says nothing of either.
-            let (stayed, first_epoch) = (seen.met == met && seen.first_arm == event.arm, seen.first_epoch);
-            if let Some(first) = service.evidence(first_epoch, arm).filter(|_| stayed) {
+            let counts = seen.met == met && seen.first_arm == event.arm && event.standing != Standing::Old;
+            let first_epoch = seen.first_epoch;
+            if let Some(first) = service.evidence(first_epoch, arm).filter(|_| counts) {
                 *first.converted.entry(event.epoch).or_default() += 1;
             }
         }
@@ -262,7 +266,7 @@ mod tests {
             epoch,
             arm,
             visitor,
-            anonymous: false,
+            standing: Standing::New,
             latency,
             failed: false,
             converted: false,
@@ -293,6 +297,22 @@ mod tests {
         let (before, after) = (evidence(&mut registry, 1, 0), evidence(&mut registry, 2, 1));
         assert_eq!((before.visitors, before.exposed, before.converted.len()), (1, 1, 0));
         assert_eq!((after.visitors, after.exposed, after.failed, after.converted.len()), (0, 1, 1, 0));
+    }
+
+    #[test]
+    fn whoever_came_before_counts_for_everything_but_conversion() {
+        let (mut ledger, mut registry) = (Ledger::default(), registry());
+        ledger.enter(&event(1, 1, 0), &mut registry);
+        for before in [2, 3] {
+            let known = Event { standing: Standing::Old, ..event(before, 1, 0) };
+            ledger.enter(&known, &mut registry);
+            ledger.enter(&Event { failed: true, converted: true, ..known }, &mut registry);
+        }
+        ledger.enter(&Event { converted: true, ..event(1, 1, 0) }, &mut registry);
+        let counted = evidence(&mut registry, 1, 0);
+        assert_eq!((counted.visitors, counted.exposed, counted.failed), (3, 3, 2));
+        assert_eq!((counted.newcomers, counted.converted[&1]), (1, 1));
+        assert_eq!(counted.first_latency.iter().sum::<u64>(), 3);
     }
 
     #[test]

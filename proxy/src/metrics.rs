@@ -206,6 +206,10 @@ fn visitors(encoder: &mut DescriptorEncoder, services: &[&Service]) -> fmt::Resu
     counter(encoder, "tidegate_visitors", "Visitors first seen by the rollout", |family| {
         each_evidence(services, |labels, evidence, _| family.add(&labels, evidence.visitors))
     })?;
+    let help = "Visitors first seen by the rollout whose cookie is not older than it";
+    counter(encoder, "tidegate_visitors_new", help, |family| {
+        each_evidence(services, |labels, evidence, _| family.add(&labels, evidence.newcomers))
+    })?;
     counter(encoder, "tidegate_visitors_exposed", "Visitors who met the version for the first time", |family| {
         each_evidence(services, |labels, evidence, _| family.add(&labels, evidence.exposed))
     })?;

@@ -14,7 +14,7 @@ use crate::headers::is_publicly_cacheable;
 use crate::ledger::Event;
 use crate::shard::Cause;
 use crate::snapshot::{Service, Snapshot};
-use crate::visitor::Visitor;
+use crate::visitor::{Standing, Visitor};
 use crate::worker::Worker;
 
 /// A request that has been assigned to a version.
@@ -85,7 +85,8 @@ impl Assigned<'_> {
             converted: false,
         };
         let after = new.added_to(before.unwrap_or(first));
-        let told = !visitor.anonymous && self.worker.remember(visitor.draw, self.rollout(), Firsts::in_facts(&after));
+        let met_again = visitor.standing != Standing::Anonymous;
+        let told = met_again && self.worker.remember(visitor.draw, self.rollout(), Firsts::in_facts(&after));
         if before == Some(after) {
             return;
         }
@@ -107,7 +108,7 @@ impl Assigned<'_> {
             epoch: self.service.epoch,
             arm: new.arm(),
             visitor: visitor.draw,
-            anonymous: visitor.anonymous,
+            standing: visitor.standing,
             latency: outcome.status.map(|_| outcome.latency),
             failed: new.failed(),
             converted: new.converted(),

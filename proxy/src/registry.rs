@@ -16,6 +16,8 @@ use crate::shard::{Requests, Shards};
 pub struct Evidence {
     /// Visitors first seen by the rollout here.
     pub visitors: u64,
+    /// Those of them who were not known before the rollout: whose conversion counts.
+    pub newcomers: u64,
     /// Visitors who met this version for the first time.
     pub exposed: u64,
     /// Visitors whose first failure in the rollout was here.
@@ -30,8 +32,15 @@ pub struct Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        let first_latency = [0; BUCKETS];
-        Self { visitors: 0, exposed: 0, failed: 0, converted: BTreeMap::new(), first_latency, first_seconds: 0.0 }
+        Self {
+            visitors: 0,
+            newcomers: 0,
+            exposed: 0,
+            failed: 0,
+            converted: BTreeMap::new(),
+            first_latency: [0; BUCKETS],
+            first_seconds: 0.0,
+        }
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Service {
     pub arms: Vec<Arm>,
     /// The rollout under way.
     pub rollout: Option<RolloutId>,
+    /// Its first whole second, since the Unix epoch.
+    pub rollout_began: u32,
     /// Who counts as one visitor.
     pub visitor: Visitor,
     /// Which request is a conversion.

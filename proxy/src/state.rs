@@ -118,6 +118,7 @@ fn build(
             salt: split.salt,
             arms,
             rollout: split.rollout,
+            rollout_began: split.rollout_began,
             visitor: configured.visitor.clone(),
             conversion,
             facts_cookie,

@@ -77,6 +77,8 @@ pub struct ArmCounters {
     pub failures: u64,
     /// Visitors first seen by this rollout.
     pub visitors: u64,
+    /// Those of them who were not known before it: the ones whose conversion counts.
+    pub newcomers: u64,
     /// Visitors who met this version for the first time.
     pub exposed: u64,
     /// Visitors whose first failure in this rollout this was.

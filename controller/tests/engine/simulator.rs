@@ -274,6 +274,7 @@ impl Simulation {
                 counters.failures += u64::from(fails);
                 counters.failed += u64::from(fails && !failed);
                 counters.visitors += u64::from(first);
+                counters.newcomers += u64::from(first);
                 counters.exposed += u64::from(first || (canary && !met_canary && !visit.canary_first));
                 if let Some(bucket) = latency {
                     counters.first_latency.resize(70, 0);
