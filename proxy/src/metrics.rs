@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::now;
 use crate::histogram::{BUCKETS, EDGES_SECONDS};
-use crate::registry::{self, Evidence, Service};
+use crate::registry::{self, Closed, Evidence, Service};
 use crate::server::Proxy;
 use crate::shard::{Cause, Requests};
 
@@ -221,6 +221,16 @@ fn visitors(encoder: &mut DescriptorEncoder, services: &[&Service]) -> fmt::Resu
         each_evidence(services, |[service, version, epoch], evidence, _| {
             for (at, count) in &evidence.converted {
                 family.add(&[service, version, epoch, ("at", &at.to_string())], *count)?;
+            }
+            Ok(())
+        })
+    })?;
+    let help = "New visitors whose conversion window has closed, by whether they converted in it";
+    counter(encoder, "tidegate_visitors_closed", help, |family| {
+        each_evidence(services, |[service, version, epoch], evidence, _| {
+            let Closed { converted, unconverted } = evidence.closed;
+            for (outcome, count) in [("converted", converted), ("unconverted", unconverted)] {
+                family.add(&[service, version, epoch, ("outcome", outcome)], count)?;
             }
             Ok(())
         })

@@ -76,9 +76,11 @@ impl Assigned<'_> {
     /// Tells the ledger what may be a first, and the visitor's browser what is known of it now.
     fn record_firsts(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, fields: &mut HeaderMap) {
         let before = visitor.open_facts(self.snapshot, self.service);
+        let now = clock::unix_seconds();
         let first = Facts {
             rollout: self.rollout(),
             first_epoch: self.service.epoch,
+            first_seen: now,
             first_arm: new.arm(),
             met: 0,
             failed: false,
@@ -91,7 +93,7 @@ impl Assigned<'_> {
             return;
         }
         if !told {
-            self.report(visitor, outcome, new, before);
+            self.report(visitor, outcome, new, (before, now));
         }
         self.set_cookies(visitor, outcome, Some(after), fields);
     }
@@ -101,11 +103,13 @@ impl Assigned<'_> {
         wanted.zip(outcome.status).is_some_and(|(wanted, status)| wanted.takes(status.as_u16()))
     }
 
-    fn report(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, facts: Option<Facts>) {
+    fn report(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, (facts, at): (Option<Facts>, u32)) {
         self.worker.reporter.report(Event {
             service: self.service.slot,
             rollout: self.rollout(),
             epoch: self.service.epoch,
+            at,
+            window: self.service.window,
             arm: new.arm(),
             visitor: visitor.draw,
             standing: visitor.standing,

@@ -24,10 +24,21 @@ pub struct Evidence {
     pub failed: u64,
     /// Visitors first seen here who converted, by the epoch in which they did.
     pub converted: BTreeMap<u64, u64>,
+    /// New visitors first seen here whose window has closed.
+    pub closed: Closed,
     /// Latency buckets of each visitor's first request.
     pub first_latency: [u64; BUCKETS],
     /// Sum of those latencies in seconds.
     pub first_seconds: f64,
+}
+
+/// How windows have closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// With a conversion in time, on whichever version.
+    pub converted: u64,
+    /// Without one.
+    pub unconverted: u64,
 }
 
 impl Default for Evidence {
@@ -38,6 +49,7 @@ impl Default for Evidence {
             exposed: 0,
             failed: 0,
             converted: BTreeMap::new(),
+            closed: Closed::default(),
             first_latency: [0; BUCKETS],
             first_seconds: 0.0,
         }

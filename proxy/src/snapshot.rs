@@ -7,6 +7,7 @@ use tidegate_config::policy::Conversion;
 use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
 
 use crate::assign;
+use crate::cohort::Window;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
@@ -62,6 +63,8 @@ pub struct Service {
     pub visitor: Visitor,
     /// Which request is a conversion.
     pub conversion: Option<Conversion>,
+    /// How long it is awaited.
+    pub(crate) window: Option<Window>,
     /// The cookie that holds a visitor's facts.
     pub facts_cookie: String,
     /// The arm that takes a request whose own version cannot be reached: stable.

@@ -132,6 +132,24 @@ fn only_the_configured_response_is_a_conversion() {
 }
 
 #[test]
+fn whoever_does_not_buy_in_time_is_counted_when_the_window_closes() {
+    let backends = [version("v1"), version("v2")];
+    let config = canary(backends[0].address, backends[1].address, BY_HEADER);
+    let proxy = TestProxy::start(&config.replace("exact: /buy}", "exact: /buy}, window: 1s"));
+    let rollout = Rollout { _backends: backends, proxy };
+    rollout.proxy.set_share("v2", ALL);
+    rollout.proxy.versions_of(0..10, "/");
+    rollout.proxy.versions_of(0..4, "/buy");
+    let closed = |outcome| [("version", "v2"), ("epoch", "2"), ("outcome", outcome)];
+    let samples = rollout.counted("tidegate_visitors_closed_total", &closed("unconverted"), 6);
+    assert_eq!(samples.count("tidegate_visitors_closed_total", &closed("converted")), 4);
+    rollout.proxy.versions_of(4..10, "/buy");
+    rollout.proxy.versions_of(10..11, "/");
+    let samples = rollout.counted("tidegate_visitors_total", &[("version", "v2")], 11);
+    assert_eq!(samples.count("tidegate_visitors_converted_total", &[]), 4, "later ones are too late");
+}
+
+#[test]
 fn whoever_knew_the_service_before_the_rollout_converts_for_nobody() {
     let rollout = rollout("");
     rollout.proxy.set_share("v2", ALL);

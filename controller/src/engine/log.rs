@@ -130,8 +130,8 @@ impl EvidenceLog {
 
 impl Tally {
     fn count(&mut self, counters: &ArmCounters) {
-        let ArmCounters { requests, failures, visitors, newcomers, exposed, failed, converted: _, first_latency: _ } =
-            counters;
+        // What a window closed with is for the bets only; it is not a number of its own to people.
+        let ArmCounters { requests, failures, visitors, newcomers, exposed, failed, .. } = counters;
         let more = Self {
             requests: *requests,
             failures: *failures,
