@@ -46,6 +46,8 @@ fn no_clock_starts_before_the_generation_is_in_force() {
     simulation.acknowledges = false;
     assert!(simulation.run_until(30, |status| status.step == Some(0)));
     let soak = simulation.status.soak_left_ms();
+    // An hour is about time, not about how many come in it.
+    simulation.world.visitors = 20;
     simulation.run(3_600);
     let status = &simulation.status;
     assert_eq!(reason(status), Some(Hold::NotInForce));
