@@ -8,6 +8,7 @@ mod chance;
 mod crowd;
 mod display;
 mod figures;
+mod identity;
 mod lines;
 mod moment;
 mod options;
@@ -30,6 +31,7 @@ use std::net::SocketAddr;
 use tempfile::TempDir;
 use tidegate_config::Problems;
 use tidegate_controller::reconcile::ReconcileError;
+use tidegate_controller::store::{Store, StoreError};
 
 pub use crate::descriptors::TooFew;
 use crate::instance::{Instance, InstanceError};
@@ -59,6 +61,9 @@ pub enum DemoError {
     /// No place for the state.
     #[error("cannot make a directory for the state")]
     StateDir(#[source] io::Error),
+    /// The keys that the seed fixes.
+    #[error("cannot write the keys")]
+    Keys(#[from] StoreError),
     /// The configuration that is built in.
     #[error("the demo's own configuration is wrong: {0}")]
     Config(Problems),
@@ -129,6 +134,8 @@ impl Stage {
         let chance = Chance { seed };
         let shop = Shop::open(options.scenario.world(), chance).map_err(DemoError::Shop)?;
         let config = policy::config(shop.addresses()).map_err(DemoError::Config)?;
+        // The instance opens the directory as it does anywhere, and finds keys there.
+        drop(Store::open_with(state.path(), identity::keys(chance))?);
         let instance = Instance::start(config, None, state.path())?;
         let address = instance.addresses().first().copied().ok_or(DemoError::Lost("the proxy"))?;
         let words = introduction(options, seed, address, &state);

@@ -58,6 +58,10 @@ pub const TRIP_FAILING_PERCENT_MIN: u32 = 5;
 pub const EPOCHS_MAX: usize = 32;
 /// Visitors of all services that are remembered one by one; past that they are thinned by half.
 pub const VISITORS_MAX: usize = 1_048_576;
+/// Groups of visitors, by the time, the epoch and the version of first sight, whose conversion windows are open at once in
+/// one rollout: 33 stretches of a window, at the most versions there are, with a dozen changes of shares in one of them.
+/// Visitors beyond it convert as ever, but say nothing by not converting.
+pub const COHORTS_MAX: usize = 4_096;
 /// Evidence events of one worker that may wait for the thread that counts visitors, which looks every 10 ms: eight times
 /// what a core can produce meanwhile. A full queue drops events and counts the drops.
 pub const EVENT_QUEUE_MAX: usize = 8_192;

@@ -44,6 +44,10 @@ pub struct Split {
     /// The rollout under way, for which evidence is counted per visitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutId>,
+    /// The first whole second of that rollout, since the Unix epoch. Visitors whose cookies are older knew the service
+    /// before. 0 without a rollout.
+    #[serde(default)]
+    pub rollout_began: u32,
 }
 
 /// A version and its share.

@@ -170,6 +170,7 @@ fn policies_are_checked_against_themselves() {
         ("strategy: canary, falseAbort: 0%", "services.shop.rollout.falseAbort"),
         ("strategy: canary, latency: {quantiles: []}", "services.shop.rollout.latency.quantiles"),
         ("strategy: canary, conversion: {path: {exact: /buy}, margin: 5%}", "services.shop.rollout.conversion.margin"),
+        ("strategy: canary, conversion: {path: {exact: /buy}, window: 15d}", "services.shop.rollout.conversion.window"),
         ("strategy: canary, maxHarm: 0%", "services.shop.rollout.maxHarm"),
         ("strategy: recreate", "services.shop.rollout.strategy"),
     ] {

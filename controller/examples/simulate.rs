@@ -13,7 +13,7 @@ use tidegate_controller::engine::{Phase, report};
 
 /// Three requests each: a visitor fails with a chance of 0.2%.
 const BASE: World =
-    World { visitors: 600, requests: 3, failures: [0.002 / 3.0; 2], conversion: [0.25, 0.30], ..HEALTHY };
+    World { visitors: 600, requests: 3, failures: [0.002 / 3.0; 2], conversion: [0.25, 0.30], window: 5.0, ..HEALTHY };
 
 const WORLDS: [(&str, World); 8] = [
     ("better", BASE),

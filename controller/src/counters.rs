@@ -105,9 +105,11 @@ enum Family {
     Requests,
     Failures,
     Visitors,
+    Newcomers,
     Exposed,
     Failed,
     Converted,
+    Closed,
     FirstLatency,
     Endpoints,
     Tripped,
@@ -119,9 +121,11 @@ impl Family {
             "requests_total" => Self::Requests,
             "failures_total" => Self::Failures,
             "visitors_total" => Self::Visitors,
+            "visitors_new_total" => Self::Newcomers,
             "visitors_exposed_total" => Self::Exposed,
             "visitors_failed_total" => Self::Failed,
             "visitors_converted_total" => Self::Converted,
+            "visitors_closed_total" => Self::Closed,
             "first_response_seconds_bucket" => Self::FirstLatency,
             "endpoints" => Self::Endpoints,
             "tripped" => Self::Tripped,
@@ -191,11 +195,23 @@ fn take(
     // `none` (requests outside any epoch) and `retired` (epochs folded together) are no evidence.
     let Some(epoch) = sample.label("epoch").ok_or("no epoch")?.parse().ok() else { return Ok(()) };
     let row = rows.entry((service, version, epoch)).or_default();
-    let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency: _ } = &mut row.counters;
+    let ArmCounters {
+        requests,
+        failures,
+        visitors,
+        newcomers,
+        exposed,
+        failed,
+        converted,
+        closed_converted,
+        closed_unconverted,
+        first_latency: _,
+    } = &mut row.counters;
     match family {
         Family::Requests => add(requests, count),
         Family::Failures => add(failures, count),
         Family::Visitors => add(visitors, count),
+        Family::Newcomers => add(newcomers, count),
         Family::Exposed => add(exposed, count),
         Family::Failed => add(failed, count),
         Family::Converted => {
@@ -203,6 +219,11 @@ fn take(
                 converted.push((at, count));
             }
         }
+        Family::Closed => match sample.label("outcome") {
+            Some("converted") => add(closed_converted, count),
+            Some("unconverted") => add(closed_unconverted, count),
+            _ => return Err("an outcome other than converted and unconverted"),
+        },
         Family::FirstLatency => {
             row.latency.insert(bucket(sample.label("le").ok_or("no le")?)?, count);
         }
@@ -249,10 +270,13 @@ mod tests {
              tidegate_failures_total{{service=\"shop\",version=\"v2\",epoch=\"3\",cause=\"status\"}} 1\n\
              tidegate_failures_total{{service=\"shop\",version=\"v2\",epoch=\"3\",cause=\"reset\"}} 2\n\
              tidegate_visitors_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 9\n\
+             tidegate_visitors_new_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 8\n\
              tidegate_visitors_exposed_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 10\n\
              tidegate_visitors_failed_total{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 4\n\
              tidegate_visitors_converted_total{{service=\"shop\",version=\"v2\",epoch=\"3\",at=\"3\"}} 6\n\
              tidegate_visitors_converted_total{{service=\"shop\",version=\"v2\",epoch=\"3\",at=\"4\"}} 2\n\
+             tidegate_visitors_closed_total{{service=\"shop\",version=\"v2\",epoch=\"3\",outcome=\"converted\"}} 2\n\
+             tidegate_visitors_closed_total{{service=\"shop\",version=\"v2\",epoch=\"3\",outcome=\"unconverted\"}} 1\n\
              tidegate_first_response_seconds_bucket{{service=\"shop\",version=\"v2\",epoch=\"3\",le=\"0.001\"}} 3\n\
              tidegate_first_response_seconds_bucket{{service=\"shop\",version=\"v2\",epoch=\"3\",le=\"0.00119\"}} 7\n\
              tidegate_first_response_seconds_bucket{{service=\"shop\",version=\"v2\",epoch=\"3\",le=\"+Inf\"}} 9\n\
@@ -276,9 +300,12 @@ mod tests {
             requests: 20,
             failures: 3,
             visitors: 9,
+            newcomers: 8,
             exposed: 10,
             failed: 4,
             converted: vec![(3, 6), (4, 2)],
+            closed_converted: 2,
+            closed_unconverted: 1,
             first_latency,
         };
         assert_eq!(shop.counters.rows, [ArmRow { version: name("v2"), epoch: 3, counters }]);
@@ -305,6 +332,7 @@ mod tests {
             (format!("{START}tidegate_requests_total{{service=\"a b\",version=\"v1\"}} 1"), "no service"),
             (format!("{START}tidegate_visitors_total{{service=\"shop\",version=\"v1\"}} 1"), "no epoch"),
             (format!("{START}tidegate_visitors_converted_total{{{labels}}} 1"), "no epoch of conversion"),
+            (format!("{START}tidegate_visitors_closed_total{{{labels},outcome=\"lost\"}} 1"), "an outcome"),
             (format!("{START}{bucket}{{{labels},le=\"0.001\"}} 2\n{bucket}{{{labels},le=\"+Inf\"}} 1"), "fewer"),
             (format!("{START}nonsense"), "text format"),
         ] {

@@ -27,6 +27,8 @@ pub struct Layout {
     pub canary: Option<Name>,
     /// The rollout under way.
     pub rollout: Option<RolloutId>,
+    /// The first whole second of that rollout, since the Unix epoch; 0 without one.
+    pub rollout_began: u32,
 }
 
 impl Layout {
@@ -46,20 +48,29 @@ impl Layout {
         let versions: Vec<Name> = service.versions.keys().cloned().collect();
         let canary = status.map(|status| status.canary.clone());
         let arms = Split::lay_out(&versions, &stable, canary.as_ref(), share);
-        Some(Self { arms, stable, canary, rollout: status.map(|status| status.rollout) })
+        let rollout = status.map(|status| status.rollout);
+        // Stored with the rollout: a restart must not make known visitors new, nor new ones known.
+        let rollout_began = status.map_or(0, |status| whole_seconds(status.started.millis()));
+        Some(Self { arms, stable, canary, rollout, rollout_began })
     }
 
     /// Whether a split says the same.
     pub fn is(&self, split: &Split) -> bool {
-        let Split { epoch: _, salt: _, arms, stable, canary, rollout } = split;
-        self.arms == *arms && self.stable == *stable && self.canary == *canary && self.rollout == *rollout
+        let Split { epoch: _, salt: _, arms, stable, canary, rollout, rollout_began } = split;
+        let began = (self.rollout, self.rollout_began) == (*rollout, *rollout_began);
+        self.arms == *arms && self.stable == *stable && self.canary == *canary && began
     }
 
     /// The split in its epoch.
     pub fn in_epoch(self, epoch: u64, salt: Key) -> Split {
-        let Self { arms, stable, canary, rollout } = self;
-        Split { epoch, salt, arms, stable, canary, rollout }
+        let Self { arms, stable, canary, rollout, rollout_began } = self;
+        Split { epoch, salt, arms, stable, canary, rollout, rollout_began }
     }
+}
+
+/// Rounds up: a cookie of that second was certainly not minted before.
+fn whole_seconds(millis: u64) -> u32 {
+    u32::try_from(millis.div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// The salt that visitors are drawn with. Each rollout has its own, so that the same people are not always first. A fixed

@@ -66,12 +66,24 @@ pub struct Change<'a> {
 impl Store {
     /// Opens the state of a directory, which is made (mode 0700) where it is missing.
     pub fn open(directory: &Path) -> Result<(Self, Stored), StoreError> {
+        let mut random = [[0; 16]; 2];
+        for key in &mut random {
+            getrandom::fill(key).map_err(StoreError::Random)?;
+        }
+        let [cookie, master] = random.map(Key);
+        Self::open_with(directory, Keys { cookie, master })
+    }
+
+    /// The same, with the secrets that a new state is to begin with. A state that exists keeps its own.
+    ///
+    /// For whoever must be able to draw the same visitors again; anybody who knows these keys can write cookies.
+    pub fn open_with(directory: &Path, keys: Keys) -> Result<(Self, Stored), StoreError> {
         let failed = |source| StoreError::Open { path: directory.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let path = directory.join(FILE);
         let database = open(&path)?;
         let store = Self { path, database: Some(database) };
-        let stored = store.load()?;
+        let stored = store.load(keys)?;
         Ok((store, stored))
     }
 
@@ -105,8 +117,8 @@ impl Store {
         rows.into_iter().map(parse).collect()
     }
 
-    fn load(&self) -> Result<Stored, StoreError> {
-        let found = self.initialise()?;
+    fn load(&self, new: Keys) -> Result<Stored, StoreError> {
+        let found = self.initialise(new)?;
         if found > SCHEMA {
             return Err(StoreError::Newer { path: self.path.clone(), found });
         }
@@ -137,11 +149,7 @@ impl Store {
     }
 
     /// Fills a new database, keys included. Returns the schema.
-    fn initialise(&self) -> Result<u64, StoreError> {
-        let mut random = [[0; 16]; 2];
-        for key in &mut random {
-            getrandom::fill(key).map_err(StoreError::Random)?;
-        }
+    fn initialise(&self, Keys { cookie, master }: Keys) -> Result<u64, StoreError> {
         let write = || -> Result<u64, redb::Error> {
             let Some(database) = &self.database else { return Err(redb::Error::DatabaseClosed) };
             let transaction = database.begin_write()?;
@@ -152,8 +160,8 @@ impl Store {
                 }
                 numbers.insert("schema", SCHEMA)?;
                 let mut keys = transaction.open_table(KEYS)?;
-                keys.insert("cookie", random[0])?;
-                keys.insert("master", random[1])?;
+                keys.insert("cookie", cookie.0)?;
+                keys.insert("master", master.0)?;
                 transaction.open_table(SERVICES)?;
                 transaction.open_table(DECISIONS)?;
             }

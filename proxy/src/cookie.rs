@@ -33,6 +33,8 @@ pub struct Facts {
     pub rollout: u64,
     /// The epoch in which the visitor was first seen.
     pub first_epoch: u64,
+    /// When, in seconds since the Unix epoch.
+    pub first_seen: u32,
     /// The arm the visitor was first seen on.
     pub first_arm: u8,
     /// The arms met so far, as bits.
@@ -44,10 +46,10 @@ pub struct Facts {
 }
 
 const IDENTITY_BYTES: usize = 20;
-const FACTS_BYTES: usize = 28;
+const FACTS_BYTES: usize = 32;
 
 /// The value of a facts cookie, not yet verified.
-pub type SealedFacts = [u8; FACTS_BYTES.div_ceil(3) * 4 - 2];
+pub type SealedFacts = [u8; (FACTS_BYTES * 4).div_ceil(3)];
 
 fn tag(key: &Key, purpose: u8, bound_to: u64, bytes: &[u8]) -> [u8; 8] {
     let mut hasher = SipHasher24::new_with_key(&key.0);
@@ -130,6 +132,7 @@ impl Facts {
             first_arm: bytes[18],
             failed: flags & 1 != 0,
             converted: flags & 2 != 0,
+            first_seen: u32::from_le_bytes(part(&bytes, 20)),
         };
         (facts.rollout == rollout.number()).then_some(facts)
     }
@@ -142,6 +145,7 @@ impl Facts {
         bytes[8..16].copy_from_slice(&self.first_epoch.to_le_bytes());
         bytes[16..18].copy_from_slice(&self.met.to_le_bytes());
         bytes[18..20].copy_from_slice(&[self.first_arm, flags]);
+        bytes[20..24].copy_from_slice(&self.first_seen.to_le_bytes());
         seal(key, 2, visitor, bytes)
     }
 }
@@ -214,7 +218,8 @@ mod tests {
 
     #[test]
     fn facts_belong_to_one_visitor_and_one_rollout() {
-        let facts = Facts { rollout: 255, first_epoch: 3, first_arm: 1, met: 2, failed: true, converted: false };
+        let facts =
+            Facts { rollout: 255, first_epoch: 3, first_seen: 9, first_arm: 1, met: 2, failed: true, converted: false };
         let text = facts.seal(&KEY, 42);
         assert_eq!(Facts::open(&KEY, 42, rollout(), text.as_bytes()), Some(facts));
         assert_eq!(Facts::open(&KEY, 43, rollout(), text.as_bytes()), None);

@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn firsts_add_up_to_facts() {
-        let facts = Facts { rollout: 9, first_epoch: 1, first_arm: 0, met: 1, failed: false, converted: false };
+        let facts =
+            Facts { rollout: 9, first_epoch: 1, first_seen: 5, first_arm: 0, met: 1, failed: false, converted: false };
         let after = Firsts::of(1, true, false).unwrap().added_to(facts);
         assert_eq!((after.met, after.failed, after.converted), (3, true, false));
         assert_eq!(Firsts::of(14, false, false), None);

@@ -1,6 +1,8 @@
 //! Each visitor at most once: one thread remembers who was seen, failed and converted in a rollout, and counts only the
 //! firsts. Workers send it what may be a first.
 
+mod seen;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,9 +16,12 @@ use tidegate_config::limits;
 
 use crate::assign::Draw;
 use crate::clock;
+use crate::cohort::{Cohort, Cohorts, Window};
 use crate::cookie::Facts;
 use crate::histogram;
-use crate::registry::Registry;
+use crate::registry::{Evidence, Registry};
+use crate::visitor::Standing;
+use seen::{AWAITED, CONVERTED, FAILED, Seen};
 
 /// How long events may wait: evidence is read every second at most, and a thread that sleeps need not be woken by
 /// workers.
@@ -34,12 +39,17 @@ pub(crate) struct Event {
     pub rollout: u64,
     /// The epoch of the request.
     pub epoch: u64,
+    /// When it was, in seconds since the Unix epoch.
+    pub at: u32,
+    /// How long the rollout awaits a conversion.
+    pub window: Option<Window>,
     /// The arm the visitor was sent to.
     pub arm: u8,
     /// The visitor.
     pub visitor: Draw,
-    /// Whether the visitor cannot be met again: every request is its own.
-    pub anonymous: bool,
+    /// How it stands to the rollout. One who knew the service before counts for everything but conversion: habits formed
+    /// on the old version would be held against the new one, or its novelty for it.
+    pub standing: Standing,
     /// Time to the head of the response, where there was one.
     pub latency: Option<Duration>,
     /// Whether the request failed.
@@ -66,21 +76,13 @@ impl Reporter {
     }
 }
 
-/// What is remembered of one visitor.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    first_epoch: u64,
-    met: u16,
-    first_arm: u8,
-    failed: bool,
-    converted: bool,
-}
-
 /// The visitors of one rollout.
 #[derive(Debug, Default)]
 struct Book {
     rollout: u64,
     latest_epoch: u64,
+    window: Option<Window>,
+    awaited: Cohorts,
     /// By their draws, which are keyed hashes already.
     visitors: HashMap<u64, Seen, FixedState>,
 }
@@ -122,15 +124,14 @@ impl Ledger {
                 return; // the last requests of a rollout that is over
             }
             self.remembered -= book.visitors.len();
-            *book = Book { rollout: event.rollout, ..Book::default() };
+            *book = Book { rollout: event.rollout, window: event.window, ..Book::default() };
         }
         book.latest_epoch = book.latest_epoch.max(event.epoch);
 
-        let arm = usize::from(event.arm);
         let met = 1u16.checked_shl(u32::from(event.arm)).unwrap_or(0);
-        let fresh = Seen { first_epoch: event.epoch, met: 0, first_arm: event.arm, failed: false, converted: false };
+        let fresh = Seen::fresh(event);
         let mut anonymous = fresh;
-        let (seen, known) = if event.anonymous {
+        let (seen, known) = if event.standing == Standing::Anonymous {
             (&mut anonymous, false)
         } else {
             match book.visitors.entry(event.visitor.0) {
@@ -141,24 +142,28 @@ impl Ledger {
                 }
             }
         };
-        let Some(evidence) = service.evidence(event.epoch, arm) else { return };
+        let Some(evidence) = service.evidence(event.epoch, usize::from(event.arm)) else { return };
         if !known {
-            evidence.visitors += 1;
-            if let Some(latency) = event.latency {
-                evidence.first_latency[histogram::bucket(latency)] += 1;
-                evidence.first_seconds += latency.as_secs_f64();
-            }
+            first_sight(event, evidence, seen, book.window, &mut book.awaited);
         }
         evidence.exposed += u64::from(seen.met & met == 0);
         seen.met |= met;
-        evidence.failed += u64::from(event.failed && !seen.failed);
-        self.failures |= event.failed && !seen.failed;
-        seen.failed |= event.failed;
-        if event.converted && !seen.converted {
-            seen.converted = true;
+        let fails = event.failed && !seen.is(FAILED);
+        evidence.failed += u64::from(fails);
+        self.failures |= fails;
+        seen.note(FAILED, event.failed);
+        if event.converted && !seen.is(CONVERTED) {
+            let key = seen.group(book.window);
+            seen.note(CONVERTED, true);
+            let in_time = book.window.is_none() || event.at < key.0;
+            if in_time && seen.is(AWAITED) {
+                book.awaited.convert(key);
+            }
             // A visitor who was moved between versions says nothing of either.
-            let (stayed, first_epoch) = (seen.met == met && seen.first_arm == event.arm, seen.first_epoch);
-            if let Some(first) = service.evidence(first_epoch, arm).filter(|_| stayed) {
+            let stayed = seen.met == met && seen.first_arm == event.arm;
+            let counts = stayed && in_time && event.standing != Standing::Old;
+            let first_epoch = seen.first_epoch;
+            if let Some(first) = service.evidence(first_epoch, usize::from(event.arm)).filter(|_| counts) {
                 *first.converted.entry(event.epoch).or_default() += 1;
             }
         }
@@ -167,13 +172,38 @@ impl Ledger {
         }
     }
 
+    /// Whether a window has closed by the second `now`.
+    fn is_due(&self, now: u32) -> bool {
+        self.books.values().any(|book| book.awaited.is_due(now))
+    }
+
+    /// Counts the visitors whose windows have closed by the second `now`.
+    fn close(&mut self, now: u32, registry: &mut Registry) {
+        for (slot, book) in &mut self.books {
+            let mut service = registry.services.get_mut(*slot).and_then(Option::as_mut);
+            while let Some(((_, epoch, arm), Cohort { visitors, converted })) = book.awaited.next_closed(now) {
+                let evidence = service.as_mut().and_then(|service| service.evidence(epoch, usize::from(arm)));
+                if let Some(Evidence { closed, .. }) = evidence {
+                    closed.converted += converted;
+                    closed.unconverted += visitors.saturating_sub(converted);
+                }
+            }
+        }
+    }
+
     /// Halves the part of the visitors that is counted. The number that decides is independent of the assignment, so
     /// what remains is a fair sample.
     fn thin(&mut self) {
         self.threshold /= 2;
         let threshold = self.threshold;
-        for book in self.books.values_mut() {
-            book.visitors.retain(|visitor, _| u64::from(Draw(*visitor).thinning()) < threshold);
+        for Book { visitors, awaited, window, .. } in self.books.values_mut() {
+            visitors.retain(|visitor, seen| {
+                let stays = u64::from(Draw(*visitor).thinning()) < threshold;
+                if !stays && seen.is(AWAITED) {
+                    awaited.leave(seen.group(*window), seen.is(CONVERTED));
+                }
+                stays
+            });
         }
         self.remembered = self.books.values().map(|book| book.visitors.len()).sum();
     }
@@ -185,10 +215,16 @@ impl Ledger {
     }
 }
 
-impl From<Facts> for Seen {
-    fn from(facts: Facts) -> Self {
-        let Facts { rollout: _, first_epoch, first_arm, met, failed, converted } = facts;
-        Self { first_epoch, met, first_arm, failed, converted }
+/// Counts a visitor whom the rollout sees for the first time; of a new one the conversion is awaited from now on.
+fn first_sight(event: &Event, evidence: &mut Evidence, seen: &mut Seen, window: Option<Window>, awaited: &mut Cohorts) {
+    evidence.visitors += 1;
+    if let Some(latency) = event.latency {
+        evidence.first_latency[histogram::bucket(latency)] += 1;
+        evidence.first_seconds += latency.as_secs_f64();
+    }
+    if event.standing != Standing::Old {
+        evidence.newcomers += 1;
+        seen.note(AWAITED, window.is_some() && awaited.join(seen.group(window)));
     }
 }
 
@@ -254,108 +290,13 @@ fn count(receivers: &[Receiver<Event>], registry: &Mutex<Registry>, stop: &Atomi
         if roll || std::mem::take(&mut ledger.failures) {
             registry.lock().unwrap_or_else(PoisonError::into_inner).judge(roll);
         }
+        let now = clock::unix_seconds();
+        if ledger.is_due(now) {
+            ledger.close(now, &mut registry.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         thread::park_timeout(PERIOD);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::registry::Evidence;
-
-    fn registry() -> Registry {
-        let mut registry = Registry::default();
-        let names = ["stable", "canary"].map(|name| name.parse().unwrap());
-        let slot = registry.slot(&"shop".parse().unwrap());
-        let service = registry.services[slot].as_mut().unwrap();
-        for epoch in 1..=2 {
-            service.enter_epoch(epoch, &names, 1);
-        }
-        registry
-    }
-
-    fn event(visitor: u64, epoch: u64, arm: u8) -> Event {
-        let latency = Some(Duration::from_millis(5));
-        let visitor = Draw(visitor);
-        Event {
-            service: 0,
-            rollout: 7,
-            epoch,
-            arm,
-            visitor,
-            anonymous: false,
-            latency,
-            failed: false,
-            converted: false,
-            facts: None,
-        }
-    }
-
-    fn evidence(registry: &mut Registry, epoch: u64, arm: usize) -> Evidence {
-        registry.services[0].as_mut().unwrap().evidence(epoch, arm).unwrap().clone()
-    }
-
-    #[test]
-    fn every_first_counts_once() {
-        let (mut ledger, mut registry) = (Ledger::default(), registry());
-        for _ in 0..3 {
-            ledger.enter(&Event { failed: true, converted: true, ..event(1, 1, 0) }, &mut registry);
-        }
-        let counted = evidence(&mut registry, 1, 0);
-        assert_eq!((counted.visitors, counted.exposed, counted.failed, counted.converted[&1]), (1, 1, 1, 1));
-        assert_eq!(counted.first_latency.iter().sum::<u64>(), 1);
-    }
-
-    #[test]
-    fn a_moved_visitor_is_exposed_again_and_converts_for_nobody() {
-        let (mut ledger, mut registry) = (Ledger::default(), registry());
-        ledger.enter(&event(1, 1, 0), &mut registry);
-        ledger.enter(&Event { failed: true, converted: true, ..event(1, 2, 1) }, &mut registry);
-        let (before, after) = (evidence(&mut registry, 1, 0), evidence(&mut registry, 2, 1));
-        assert_eq!((before.visitors, before.exposed, before.converted.len()), (1, 1, 0));
-        assert_eq!((after.visitors, after.exposed, after.failed, after.converted.len()), (0, 1, 1, 0));
-    }
-
-    #[test]
-    fn a_late_conversion_belongs_to_the_epoch_of_first_sight() {
-        let (mut ledger, mut registry) = (Ledger::default(), registry());
-        ledger.enter(&event(1, 1, 1), &mut registry);
-        ledger.enter(&Event { converted: true, ..event(1, 2, 1) }, &mut registry);
-        assert_eq!(evidence(&mut registry, 1, 1).converted.get(&2), Some(&1));
-    }
-
-    #[test]
-    fn a_cookie_stands_in_for_a_lost_memory() {
-        let (mut ledger, mut registry) = (Ledger::default(), registry());
-        let facts = Facts { rollout: 7, first_epoch: 1, first_arm: 0, met: 1, failed: true, converted: false };
-        ledger.enter(&Event { failed: true, facts: Some(facts), ..event(1, 2, 0) }, &mut registry);
-        let counted = evidence(&mut registry, 2, 0);
-        assert_eq!((counted.visitors, counted.exposed, counted.failed), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_new_rollout_forgets_and_a_finished_one_does_not_return() {
-        let (mut ledger, mut registry) = (Ledger::default(), registry());
-        ledger.enter(&event(1, 1, 0), &mut registry);
-        ledger.enter(&Event { rollout: 8, ..event(1, 2, 0) }, &mut registry);
-        ledger.enter(&event(2, 1, 0), &mut registry);
-        assert_eq!(ledger.remembered, 1);
-        assert_eq!(evidence(&mut registry, 2, 0).visitors, 1);
-        assert_eq!(evidence(&mut registry, 1, 0).visitors, 1);
-    }
-
-    #[test]
-    fn a_full_memory_keeps_a_fair_sample() {
-        let mut ledger = Ledger { capacity: 1_000, ..Ledger::default() };
-        let mut registry = registry();
-        for visitor in 0..20_000u64 {
-            let draw = Draw::of(&tidegate_config::Key([1; 16]), &visitor.to_le_bytes());
-            let arm = u8::from(draw.place() < 100_000);
-            ledger.enter(&Event { visitor: draw, ..event(0, 1, arm) }, &mut registry);
-        }
-        assert!(ledger.remembered <= 1_000 && ledger.thinning() < 0.1, "{}", ledger.thinning());
-        let (stable, canary) = (evidence(&mut registry, 1, 0).visitors, evidence(&mut registry, 1, 1).visitors);
-        let (low, high) = ((stable + canary) * 7 / 100, (stable + canary) * 13 / 100);
-        assert!((low..high).contains(&canary), "{canary} of {} counted visitors are the canary's", stable + canary);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ pub mod assign;
 mod body;
 mod client_io;
 mod clock;
+mod cohort;
 mod connection;
 pub mod cookie;
 mod dns;

@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::clock::now;
 use crate::histogram::{BUCKETS, EDGES_SECONDS};
 use crate::refused::{Refusal, Refused};
-use crate::registry::{self, Evidence, Service};
+use crate::registry::{self, Closed, Evidence, Service};
 use crate::server::Proxy;
 use crate::shard::{Cause, Requests};
 use crate::snapshot::Role;
@@ -228,6 +228,10 @@ fn visitors(encoder: &mut DescriptorEncoder, services: &[&Service]) -> fmt::Resu
     counter(encoder, "tidegate_visitors", "Visitors first seen by the rollout", |family| {
         each_evidence(services, |labels, evidence, _| family.add(&labels, evidence.visitors))
     })?;
+    let help = "Visitors first seen by the rollout whose cookie is not older than it";
+    counter(encoder, "tidegate_visitors_new", help, |family| {
+        each_evidence(services, |labels, evidence, _| family.add(&labels, evidence.newcomers))
+    })?;
     counter(encoder, "tidegate_visitors_exposed", "Visitors who met the version for the first time", |family| {
         each_evidence(services, |labels, evidence, _| family.add(&labels, evidence.exposed))
     })?;
@@ -239,6 +243,16 @@ fn visitors(encoder: &mut DescriptorEncoder, services: &[&Service]) -> fmt::Resu
         each_evidence(services, |[service, version, epoch], evidence, _| {
             for (at, count) in &evidence.converted {
                 family.add(&[service, version, epoch, ("at", &at.to_string())], *count)?;
+            }
+            Ok(())
+        })
+    })?;
+    let help = "New visitors whose conversion window has closed, by whether they converted in it";
+    counter(encoder, "tidegate_visitors_closed", help, |family| {
+        each_evidence(services, |[service, version, epoch], evidence, _| {
+            let Closed { converted, unconverted } = evidence.closed;
+            for (outcome, count) in [("converted", converted), ("unconverted", unconverted)] {
+                family.add(&[service, version, epoch, ("outcome", outcome)], count)?;
             }
             Ok(())
         })

@@ -14,7 +14,7 @@ use crate::headers::is_publicly_cacheable;
 use crate::ledger::Event;
 use crate::shard::Cause;
 use crate::snapshot::{Service, Snapshot};
-use crate::visitor::Visitor;
+use crate::visitor::{Standing, Visitor};
 use crate::worker::Worker;
 
 /// A request that has been assigned to a version.
@@ -76,21 +76,24 @@ impl Assigned<'_> {
     /// Tells the ledger what may be a first, and the visitor's browser what is known of it now.
     fn record_firsts(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, fields: &mut HeaderMap) {
         let before = visitor.open_facts(self.snapshot, self.service);
+        let now = clock::unix_seconds();
         let first = Facts {
             rollout: self.rollout(),
             first_epoch: self.service.epoch,
+            first_seen: now,
             first_arm: new.arm(),
             met: 0,
             failed: false,
             converted: false,
         };
         let after = new.added_to(before.unwrap_or(first));
-        let told = !visitor.anonymous && self.worker.remember(visitor.draw, self.rollout(), Firsts::in_facts(&after));
+        let met_again = visitor.standing != Standing::Anonymous;
+        let told = met_again && self.worker.remember(visitor.draw, self.rollout(), Firsts::in_facts(&after));
         if before == Some(after) {
             return;
         }
         if !told {
-            self.report(visitor, outcome, new, before);
+            self.report(visitor, outcome, new, (before, now));
         }
         self.set_cookies(visitor, outcome, Some(after), fields);
     }
@@ -100,14 +103,16 @@ impl Assigned<'_> {
         wanted.zip(outcome.status).is_some_and(|(wanted, status)| wanted.takes(status.as_u16()))
     }
 
-    fn report(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, facts: Option<Facts>) {
+    fn report(&self, visitor: &Visitor, outcome: &Outcome, new: Firsts, (facts, at): (Option<Facts>, u32)) {
         self.worker.reporter.report(Event {
             service: self.service.slot,
             rollout: self.rollout(),
             epoch: self.service.epoch,
+            at,
+            window: self.service.window,
             arm: new.arm(),
             visitor: visitor.draw,
-            anonymous: visitor.anonymous,
+            standing: visitor.standing,
             latency: outcome.status.map(|_| outcome.latency),
             failed: new.failed(),
             converted: new.converted(),

@@ -17,22 +17,43 @@ use crate::trip::{Seen, Trip, Windows};
 pub struct Evidence {
     /// Visitors first seen by the rollout here.
     pub visitors: u64,
+    /// Those of them who were not known before the rollout: whose conversion counts.
+    pub newcomers: u64,
     /// Visitors who met this version for the first time.
     pub exposed: u64,
     /// Visitors whose first failure in the rollout was here.
     pub failed: u64,
     /// Visitors first seen here who converted, by the epoch in which they did.
     pub converted: BTreeMap<u64, u64>,
+    /// New visitors first seen here whose window has closed.
+    pub closed: Closed,
     /// Latency buckets of each visitor's first request.
     pub first_latency: [u64; BUCKETS],
     /// Sum of those latencies in seconds.
     pub first_seconds: f64,
 }
 
+/// How windows have closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// With a conversion in time, on whichever version.
+    pub converted: u64,
+    /// Without one.
+    pub unconverted: u64,
+}
+
 impl Default for Evidence {
     fn default() -> Self {
-        let first_latency = [0; BUCKETS];
-        Self { visitors: 0, exposed: 0, failed: 0, converted: BTreeMap::new(), first_latency, first_seconds: 0.0 }
+        Self {
+            visitors: 0,
+            newcomers: 0,
+            exposed: 0,
+            failed: 0,
+            converted: BTreeMap::new(),
+            closed: Closed::default(),
+            first_latency: [0; BUCKETS],
+            first_seconds: 0.0,
+        }
     }
 }
 

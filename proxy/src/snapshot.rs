@@ -7,6 +7,7 @@ use tidegate_config::policy::Conversion;
 use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
 
 use crate::assign;
+use crate::cohort::Window;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
@@ -57,10 +58,14 @@ pub struct Service {
     pub arms: Vec<Arm>,
     /// The rollout under way.
     pub rollout: Option<RolloutId>,
+    /// Its first whole second, since the Unix epoch.
+    pub rollout_began: u32,
     /// Who counts as one visitor.
     pub visitor: Visitor,
     /// Which request is a conversion.
     pub conversion: Option<Conversion>,
+    /// How long it is awaited.
+    pub(crate) window: Option<Window>,
     /// The cookie that holds a visitor's facts.
     pub facts_cookie: String,
     /// Takes the canary out of service if it plainly fails.

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tidegate_config::{Address, Config, Name, Publication, Split};
 
 use crate::clock::now;
+use crate::cohort::Window;
 use crate::endpoint::Endpoint;
 use crate::refused::Refused;
 use crate::registry::Registry;
@@ -127,6 +128,10 @@ fn build(
             Trip::new(arm(Role::Canary)?, arm(Role::Stable)?, &guarded?.errors)
         });
         let conversion = configured.rollout.as_ref().and_then(|policy| policy.conversion.clone());
+        let window = conversion
+            .as_ref()
+            .and_then(|conversion| conversion.window)
+            .map(|window| Window { seconds: u32::try_from(window.millis().div_ceil(1_000)).unwrap_or(u32::MAX) });
         let facts_cookie = format!("{}-{:08x}", crate::cookie::VISITOR, short_hash(name));
         services.push(Service {
             name: name.clone(),
@@ -135,8 +140,10 @@ fn build(
             salt: split.salt,
             arms,
             rollout: split.rollout,
+            rollout_began: split.rollout_began,
             visitor: configured.visitor.clone(),
             conversion,
+            window,
             facts_cookie,
             trip,
             fallback,

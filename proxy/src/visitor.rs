@@ -19,14 +19,26 @@ pub(crate) struct Visitor {
     pub(crate) id: Option<u64>,
     /// Whether that cookie has still to be set.
     pub(crate) is_new: bool,
-    /// Whether it can never be met again.
-    pub(crate) anonymous: bool,
+    /// How it stands to the rollout.
+    pub(crate) standing: Standing,
     /// What its cookie says of the rollout, unopened: most requests of a known visitor never need it.
     pub(crate) facts: Option<SealedFacts>,
     /// The arm that a tester chose, or that the proxy chose to protect the visitor. Such a request is no evidence.
     pub(crate) chosen: Option<usize>,
     /// Whether it was the proxy.
     pub(crate) protected: bool,
+}
+
+/// How a visitor stands to the rollout under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is not known to have come before the rollout began. An id from a header or an address has no age.
+    #[default]
+    New,
+    /// Its cookie is older than the rollout.
+    Old,
+    /// It can never be met again: every request is a visitor of its own.
+    Anonymous,
 }
 
 impl Visitor {
@@ -50,13 +62,16 @@ impl Visitor {
                 By::Cookie => {
                     let known = ours.visitor.and_then(|value| Identity::open(&snapshot.cookie_key, value));
                     visitor.is_new = known.is_none();
+                    if known.is_some_and(|known| known.minted < service.rollout_began) {
+                        visitor.standing = Standing::Old;
+                    }
                     let id = known.map_or_else(random, |known| known.id);
                     visitor.id = Some(id);
                     visitor.draw = Draw::of(&service.salt, &id.to_le_bytes());
                 }
                 By::Address => visitor.draw = of_address(service, client),
                 By::Request => {
-                    visitor.anonymous = true;
+                    visitor.standing = Standing::Anonymous;
                     visitor.draw = Draw::of(&service.salt, &random().to_le_bytes());
                 }
             }

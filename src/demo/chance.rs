@@ -25,6 +25,10 @@ pub(crate) enum Draw {
     Failure(u64),
     /// How long the shop takes for the nth page: two draws.
     Latency(u64),
+    /// Who a visitor is: the id in its cookie.
+    Id,
+    /// A key of the installation: two draws, for nobody in particular.
+    Key(u64),
 }
 
 impl Draw {
@@ -35,6 +39,8 @@ impl Draw {
             Self::Temper => (2, 0),
             Self::Failure(page) => (3, page),
             Self::Latency(page) => (4, page),
+            Self::Id => (5, 0),
+            Self::Key(number) => (6, number),
         }
     }
 }
@@ -58,14 +64,19 @@ impl Chance {
     }
 
     fn number(self, visitor: u64, draw: Draw, which: u64) -> f64 {
+        // The upper 32 bits: more than any draw here can tell apart.
+        let bits = u32::try_from(self.bits(visitor, draw, which) >> 32).unwrap_or(u32::MAX);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    /// 64 bits that belong to one visitor, the first or a further time.
+    pub(crate) fn bits(self, visitor: u64, draw: Draw, which: u64) -> u64 {
         let (kind, index) = draw.code();
         let mut hasher = SipHasher13::new_with_keys(self.seed, kind);
         hasher.write_u64(visitor);
         hasher.write_u64(index);
         hasher.write_u64(which);
-        // The upper 32 bits: more than any draw here can tell apart.
-        let bits = u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX);
-        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+        hasher.finish()
     }
 }
 

@@ -14,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -22,6 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub(crate) use seen::{Seen, VersionSeen};
 
 use super::chance::Chance;
+use super::identity;
 use super::own_thread::{OwnThread, Stop};
 use agenda::Agenda;
 use client::{Answer, Client};
@@ -87,7 +88,10 @@ async fn walk(to: SocketAddr, per_second: u32, chance: Chance, seen: Arc<Mutex<S
 /// One connection: takes whoever waits longest, one after the other.
 async fn serve(mut client: Client, street: Rc<Street>) {
     loop {
-        let (visitor, due) = street.next().await;
+        let (mut visitor, due) = street.next().await;
+        if visitor.page() == 0 {
+            visitor.keep(&identity::cookie(street.chance, visitor.number(), unix_seconds()));
+        }
         let started = Instant::now();
         street.note(|seen| seen.started(started.saturating_duration_since(due)));
         let answer = client.ask(&visitor).await;
@@ -128,6 +132,12 @@ impl Street {
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge that reads the wall clock: when a cookie is made")]
+fn unix_seconds() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -30,8 +30,9 @@ pub struct DemoOptions {
     /// What the two versions are like
     #[arg(long, value_enum, default_value_t = Scenario::Better)]
     pub scenario: Scenario,
-    /// A number, or `random`. It fixes when visitors come, how long they look at a page, how easily each of them buys,
-    /// and when the shop is slow or fails. Which of them get the canary is drawn by the proxy, anew in every run
+    /// A number, or `random`. It fixes when visitors come, which of them get the canary at which share, how long they
+    /// look at a page, how easily each of them buys, and when the shop is slow or fails. How many have come by the time of
+    /// a decision depends on the machine, so two runs may still decide a few visitors apart
     #[arg(long, default_value_t = Seed::Number(1), value_name = "NUMBER|random")]
     pub seed: Seed,
     /// New visitors a second, with about three requests each

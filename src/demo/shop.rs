@@ -25,7 +25,7 @@ use super::policy::FREE;
 use super::scenario::{VERSIONS, World};
 
 /// The request field with the number of a visitor. It only fixes how this shop behaves; the proxy knows visitors by their
-/// cookies.
+/// cookies and passes this on unread.
 pub(crate) const VISITOR: HeaderName = HeaderName::from_static("x-demo-visitor");
 /// The request field with the number of the page within a visit.
 pub(crate) const PAGE: HeaderName = HeaderName::from_static("x-demo-page");

@@ -96,8 +96,8 @@ fn surprise(moment: &Moment, ending: Ending) -> Option<String> {
     let differs = ending != Ending::Stopped && exit(moment) != expected;
     differs.then(|| {
         format!(
-            "The scenario `{}` usually ends {}. Which visitor gets which version is drawn anew in every run, and a few runs \
-             in a hundred end otherwise.",
+            "The scenario `{}` usually ends {}. The seed says which visitor gets which version, and a few seeds in a hundred \
+             end otherwise.",
             moment.setting.scenario.name(),
             word(expected)
         )

@@ -44,15 +44,16 @@ fn documented() -> BTreeMap<String, Family> {
 fn every_metric_is_in_the_table() {
     let config = text("examples/minimal.yaml").replace(
         "rollout: { strategy: canary }",
-        "rollout: { strategy: canary, conversion: { path: { exact: /buy } } }",
+        "rollout: { strategy: canary, conversion: { path: { exact: /buy }, window: 1s } }",
     );
     let running = Running::start("metrics", &config);
     let documented = documented();
     assert!(documented.len() >= 15, "{documented:?}");
     let mut exported = BTreeMap::new();
     let refused = format!("/{}", "x".repeat(9_000));
-    // Visitors are counted by a thread that looks every few milliseconds; each round brings new ones.
-    for _ in 0..500 {
+    // Visitors are counted by a thread that looks every few milliseconds, and their windows close after two seconds; each
+    // round brings new ones.
+    for _ in 0..10_000 {
         for path in ["/", "/fail", "/buy", &refused] {
             running.get(path, &[]);
         }

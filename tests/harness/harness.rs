@@ -14,5 +14,5 @@ pub(crate) use client::{Client, fields};
 pub(crate) use clock::{now, until};
 pub(crate) use gate::Gate;
 pub(crate) use http2::{Http2, request};
-pub(crate) use proxy::{TestProxy, canary, fixed, one, spread};
+pub(crate) use proxy::{COOKIE_KEY, ROLLOUT_BEGAN, TestProxy, canary, fixed, one, spread};
 pub(crate) use samples::{Samples, binomial_bounds};

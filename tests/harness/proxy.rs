@@ -52,6 +52,11 @@ pub(crate) struct TestProxy {
     published: Mutex<Published>,
 }
 
+/// When every rollout began, in seconds since the Unix epoch: long ago.
+pub(crate) const ROLLOUT_BEGAN: u32 = 1_000_000;
+/// Signs the cookies.
+pub(crate) const COOKIE_KEY: Key = Key([2; 16]);
+
 /// What the proxy was told last, and the shares that a rollout has moved.
 struct Published {
     publication: Publication,
@@ -61,9 +66,8 @@ struct Published {
 
 impl Published {
     fn of(config: &str) -> Self {
-        let cookie_key = Key([2; 16]);
         let config = Arc::new(parse(config));
-        let publication = Publication { generation: 0, cookie_key, config, splits: BTreeMap::new() };
+        let publication = Publication { generation: 0, cookie_key: COOKIE_KEY, config, splits: BTreeMap::new() };
         let mut published = Self { publication, shares: BTreeMap::new(), epoch: 1 };
         published.renew();
         published
@@ -79,7 +83,8 @@ impl Published {
             let share = |version: &Name| shares.get(version).copied().unwrap_or(service.versions[version].share);
             let arms = Split::lay_out(&versions, &stable, service.canary.as_ref(), share);
             let (canary, rollout) = (service.canary.clone(), RolloutId::of(name, service));
-            (name.clone(), Split { epoch: *epoch, salt: Key([1; 16]), arms, stable, canary, rollout })
+            let (epoch, salt, rollout_began) = (*epoch, Key([1; 16]), ROLLOUT_BEGAN);
+            (name.clone(), Split { epoch, salt, arms, stable, canary, rollout, rollout_began })
         };
         publication.splits = publication.config.services.iter().map(split).collect();
     }

@@ -1,6 +1,8 @@
 //! What is counted for whom, as a scrape sees it.
 
-use crate::harness::{After, Backend, Samples, TestProxy, canary, fixed, reply, until};
+use tidegate_proxy::cookie::{self, Identity};
+
+use crate::harness::{After, Backend, COOKIE_KEY, ROLLOUT_BEGAN, Samples, TestProxy, canary, fixed, reply, until};
 
 const ALL: u32 = 1_000_000;
 
@@ -127,6 +129,54 @@ fn only_the_configured_response_is_a_conversion() {
     rollout.proxy.versions_of(5..6, "/buy?basket=1");
     let samples = rollout.counted("tidegate_visitors_converted_total", &[], 1);
     assert_eq!(samples.count("tidegate_visitors_total", &[]), 3);
+}
+
+#[test]
+fn whoever_does_not_buy_in_time_is_counted_when_the_window_closes() {
+    let backends = [version("v1"), version("v2")];
+    let config = canary(backends[0].address, backends[1].address, BY_HEADER);
+    let proxy = TestProxy::start(&config.replace("exact: /buy}", "exact: /buy}, window: 1s"));
+    let rollout = Rollout { _backends: backends, proxy };
+    rollout.proxy.set_share("v2", ALL);
+    rollout.proxy.versions_of(0..10, "/");
+    rollout.proxy.versions_of(0..4, "/buy");
+    let closed = |outcome| [("version", "v2"), ("epoch", "2"), ("outcome", outcome)];
+    let samples = rollout.counted("tidegate_visitors_closed_total", &closed("unconverted"), 6);
+    assert_eq!(samples.count("tidegate_visitors_closed_total", &closed("converted")), 4);
+    rollout.proxy.versions_of(4..10, "/buy");
+    rollout.proxy.versions_of(10..11, "/");
+    let samples = rollout.counted("tidegate_visitors_total", &[("version", "v2")], 11);
+    assert_eq!(samples.count("tidegate_visitors_converted_total", &[]), 4, "later ones are too late");
+}
+
+#[test]
+fn whoever_knew_the_service_before_the_rollout_converts_for_nobody() {
+    let rollout = rollout("");
+    rollout.proxy.set_share("v2", ALL);
+    let visit = |minted: Option<u32>, id| {
+        let mut client = rollout.proxy.client();
+        let cookies = minted.map_or_else(
+            || client.get("/").cookies(),
+            |minted| {
+                let value = Identity { id, minted }.seal(&COOKIE_KEY);
+                format!("{}={}", cookie::VISITOR, std::str::from_utf8(value.as_bytes()).unwrap())
+            },
+        );
+        for path in ["/", "/buy", "/fail"] {
+            client.get_with(path, &format!("cookie: {cookies}\r\n"));
+        }
+    };
+    (0..3).for_each(|id| visit(Some(ROLLOUT_BEGAN - 1), id));
+    (3..5).for_each(|id| visit(Some(ROLLOUT_BEGAN), id));
+    (5..9).for_each(|id| visit(None, id));
+    let labels = [("version", "v2"), ("epoch", "2")];
+    let samples = rollout.counted("tidegate_visitors_failed_total", &labels, 9);
+    let count = |name| samples.count(name, &labels);
+    assert_eq!(count("tidegate_visitors_total"), 9, "all of them are seen");
+    assert_eq!(count("tidegate_visitors_exposed_total"), 9, "and met the version");
+    assert_eq!(count("tidegate_first_response_seconds_count"), 9, "in some time");
+    assert_eq!(count("tidegate_visitors_new_total"), 6, "but three are old acquaintances");
+    assert_eq!(count("tidegate_visitors_converted_total"), 6, "who would have bought anyway");
 }
 
 #[test]

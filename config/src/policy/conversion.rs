@@ -9,6 +9,7 @@ use super::ppm;
 use crate::problem::{Malformed, Problems};
 use crate::route::PathMatch;
 use crate::share::Share;
+use crate::span::Span;
 use crate::text::serde_as_text;
 
 /// A conversion is a request that matches and is answered with a matching status; each visitor converts at most once.
@@ -23,6 +24,9 @@ pub struct Conversion {
     /// The status of the response. Default `2xx`.
     #[serde(default)]
     pub status: StatusMatch,
+    /// How long after a visitor was first seen it may convert. Absent: as long as the rollout lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Span>,
     /// What must be shown before promotion. Default `superiority`.
     #[serde(default)]
     pub goal: Goal,
@@ -51,6 +55,9 @@ pub enum Goal {
     Guardrail,
 }
 
+/// The longest window: as long as a browser keeps what is known of a visitor.
+const WINDOW_MAX: Span = Span::from_secs(14 * 86_400);
+
 impl Conversion {
     /// The factor of stable's rate that a non-inferior canary must exceed.
     pub fn non_inferiority_ratio(&self) -> f64 {
@@ -63,6 +70,9 @@ impl Conversion {
         }
         if self.margin.is_some_and(|margin| margin == Share::ZERO || margin > ppm(500_000)) {
             problems.add(format!("{path}.margin"), "out of range", "more than 0%, at most 50%");
+        }
+        if self.window.is_some_and(|window| window < Span::from_secs(1) || window > WINDOW_MAX) {
+            problems.add(format!("{path}.window"), "out of range", "1s to 14d");
         }
         if self.false_goal == Share::ZERO || self.false_goal > ppm(500_000) {
             problems.add(format!("{path}.falseGoal"), "out of range", "more than 0%, at most 50%");

@@ -97,7 +97,18 @@ fn grown(before: &[ArmRow], after: &[ArmRow]) -> Option<Vec<ArmCounters>> {
 }
 
 fn difference(before: &ArmCounters, after: &ArmCounters) -> Option<ArmCounters> {
-    let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency } = after;
+    let ArmCounters {
+        requests,
+        failures,
+        visitors,
+        newcomers,
+        exposed,
+        failed,
+        converted,
+        closed_converted,
+        closed_unconverted,
+        first_latency,
+    } = after;
     let earlier = |at: u64| before.converted.iter().find(|(epoch, _)| *epoch == at).map_or(0, |(_, count)| *count);
     let conversions = converted.iter().map(|(at, count)| Some((*at, rise(earlier(*at), *count)?)));
     let buckets = first_latency.iter().zip(before.first_latency.iter().chain(std::iter::repeat(&0)));
@@ -105,9 +116,12 @@ fn difference(before: &ArmCounters, after: &ArmCounters) -> Option<ArmCounters> 
         requests: rise(before.requests, *requests)?,
         failures: rise(before.failures, *failures)?,
         visitors: rise(before.visitors, *visitors)?,
+        newcomers: rise(before.newcomers, *newcomers)?,
         exposed: rise(before.exposed, *exposed)?,
         failed: rise(before.failed, *failed)?,
         converted: conversions.collect::<Option<_>>()?,
+        closed_converted: rise(before.closed_converted, *closed_converted)?,
+        closed_unconverted: rise(before.closed_unconverted, *closed_unconverted)?,
         first_latency: buckets.map(|(now, then)| rise(*then, *now)).collect::<Option<_>>()?,
     })
 }
@@ -118,13 +132,27 @@ fn rise(before: u64, after: u64) -> Option<u64> {
 }
 
 fn add(sum: &mut ArmCounters, more: &ArmCounters) {
-    let ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency } = more;
+    let ArmCounters {
+        requests,
+        failures,
+        visitors,
+        newcomers,
+        exposed,
+        failed,
+        converted,
+        closed_converted,
+        closed_unconverted,
+        first_latency,
+    } = more;
     for (total, part) in [
         (&mut sum.requests, requests),
         (&mut sum.failures, failures),
         (&mut sum.visitors, visitors),
+        (&mut sum.newcomers, newcomers),
         (&mut sum.exposed, exposed),
         (&mut sum.failed, failed),
+        (&mut sum.closed_converted, closed_converted),
+        (&mut sum.closed_unconverted, closed_unconverted),
     ] {
         *total = total.saturating_add(*part);
     }

@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) failures: u64,
     /// First seen by this rollout.
     pub(crate) visitors: u64,
+    /// Those of them who were not known before it.
+    pub(crate) newcomers: u64,
     /// Met this version for the first time.
     pub(crate) exposed: u64,
     pub(crate) failed: u64,
@@ -128,11 +130,13 @@ impl EvidenceLog {
 
 impl Tally {
     fn count(&mut self, counters: &ArmCounters) {
-        let ArmCounters { requests, failures, visitors, exposed, failed, converted: _, first_latency: _ } = counters;
+        // What a window closed with is for the bets only; it is not a number of its own to people.
+        let ArmCounters { requests, failures, visitors, newcomers, exposed, failed, .. } = counters;
         let more = Self {
             requests: *requests,
             failures: *failures,
             visitors: *visitors,
+            newcomers: *newcomers,
             exposed: *exposed,
             failed: *failed,
             converted: 0,
@@ -145,6 +149,7 @@ impl Tally {
             requests: self.requests.saturating_add(more.requests),
             failures: self.failures.saturating_add(more.failures),
             visitors: self.visitors.saturating_add(more.visitors),
+            newcomers: self.newcomers.saturating_add(more.newcomers),
             exposed: self.exposed.saturating_add(more.exposed),
             failed: self.failed.saturating_add(more.failed),
             converted: self.converted.saturating_add(more.converted),

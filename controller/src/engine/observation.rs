@@ -80,12 +80,18 @@ pub struct ArmCounters {
     pub failures: u64,
     /// Visitors first seen by this rollout.
     pub visitors: u64,
+    /// Those of them who were not known before it: the ones whose conversion counts.
+    pub newcomers: u64,
     /// Visitors who met this version for the first time.
     pub exposed: u64,
     /// Visitors whose first failure in this rollout this was.
     pub failed: u64,
     /// First conversions of visitors first seen in this epoch, by the epoch they converted in.
     pub converted: Vec<(u64, u64)>,
+    /// New visitors first seen in this epoch whose window closed after a conversion.
+    pub closed_converted: u64,
+    /// Those whose window closed without one.
+    pub closed_unconverted: u64,
     /// First requests of visitors by latency bucket, not cumulative; the last bucket has no upper edge.
     pub first_latency: Vec<u64>,
 }

@@ -99,7 +99,7 @@ pub struct ArmReport {
     pub failed: u64,
     /// Failed per visitor; `None` without visitors.
     pub failed_rate: Option<f64>,
-    /// Visitors first seen on this version: those whose conversions count.
+    /// Visitors first seen on this version and not before the rollout: those whose conversions count.
     pub first_seen: u64,
     /// First conversions of visitors who stayed on this version.
     pub converted: u64,
@@ -164,7 +164,7 @@ pub fn report(status: &Status, now: Timestamp) -> Report {
 
 impl ArmReport {
     fn of(version: &Name, tally: &Tally) -> Self {
-        let Tally { requests, failures, visitors, exposed, failed, converted } = *tally;
+        let Tally { requests, failures, visitors: _, newcomers, exposed, failed, converted } = *tally;
         let rate = |events: u64, units: u64| (units > 0).then(|| real(events) / real(units));
         Self {
             version: version.clone(),
@@ -173,9 +173,9 @@ impl ArmReport {
             visitors: exposed,
             failed,
             failed_rate: rate(failed, exposed),
-            first_seen: visitors,
+            first_seen: newcomers,
             converted,
-            conversion_rate: rate(converted, visitors),
+            conversion_rate: rate(converted, newcomers),
         }
     }
 }

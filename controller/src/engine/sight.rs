@@ -46,8 +46,8 @@ fn readings(status: &Status, weighed: &Weighed) -> Vec<Reading> {
     if status.signals.conversion.is_some() {
         readings.push(Reading {
             signal: Signal::Conversion,
-            canary: Counts { units: canary.visitors, events: canary.converted },
-            stable: Counts { units: stable.visitors, events: stable.converted },
+            canary: Counts { units: canary.newcomers, events: canary.converted },
+            stable: Counts { units: stable.newcomers, events: stable.converted },
             log_regression: weighed.harm,
             log_assurance: weighed.goal,
         });

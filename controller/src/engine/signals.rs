@@ -103,8 +103,8 @@ impl Signals {
             errors.ingest(look);
         }
         let conversions = conversion::labels(look);
-        if let Some(conversion) = self.conversion.as_mut().filter(|_| look.judged) {
-            conversion.ingest(&conversions, look.intervals);
+        if let Some(conversion) = &mut self.conversion {
+            conversion.ingest(&conversions, look);
         }
         conversions
     }

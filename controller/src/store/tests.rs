@@ -72,6 +72,16 @@ fn what_is_written_comes_back() {
 }
 
 #[test]
+fn given_keys_are_for_a_new_state_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = |byte| Keys { cookie: Key([byte; 16]), master: Key([byte + 1; 16]) };
+    let opened = |byte| Store::open_with(directory.path(), keys(byte)).unwrap().1.keys;
+    assert_eq!(opened(1), keys(1));
+    assert_eq!(opened(5), keys(1), "visitors are not drawn anew");
+    assert_eq!(Store::open(directory.path()).unwrap().1.keys, keys(1));
+}
+
+#[test]
 fn a_change_is_whole_or_not_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(directory.path()).unwrap();

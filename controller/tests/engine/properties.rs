@@ -17,13 +17,24 @@ fn any_count() -> impl Strategy<Value = u64> {
 
 fn any_row() -> impl Strategy<Value = ArmRow> {
     let version = prop_oneof![Just("v1"), Just("v2"), Just("v3")];
-    let counts = [(); 5].map(|()| any_count());
+    let counts = [(); 8].map(|()| any_count());
     let converted = vec((0..8_u64, any_count()), 0..3);
     (version, 0..8_u64, counts, converted, vec(any_count(), 0..72)).prop_map(
         |(version, epoch, counts, converted, hist)| {
-            let [requests, failures, visitors, exposed, failed] = counts;
-            let counters =
-                ArmCounters { requests, failures, visitors, exposed, failed, converted, first_latency: hist };
+            let [requests, failures, visitors, newcomers, exposed, failed, closed_converted, closed_unconverted] =
+                counts;
+            let counters = ArmCounters {
+                requests,
+                failures,
+                visitors,
+                newcomers,
+                exposed,
+                failed,
+                converted,
+                closed_converted,
+                closed_unconverted,
+                first_latency: hist,
+            };
             ArmRow { version: name(version), epoch, counters }
         },
     )

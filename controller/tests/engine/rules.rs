@@ -3,8 +3,8 @@
 use tidegate_config::policy::{Latency, Policy};
 use tidegate_config::{Share, Span};
 use tidegate_controller::engine::{
-    Action, Command, Effect, Endpoints, Hold, Observation, Phase, Rule, Scrapes, Status, Timestamp, Verb, decide,
-    report,
+    Action, Command, Effect, Endpoints, Hold, Observation, Phase, Rule, Scrapes, Signal, Status, Timestamp, Verb,
+    decide, report,
 };
 
 use crate::simulator::{HEALTHY, Simulation, World, canary, start};
@@ -47,6 +47,8 @@ fn no_clock_starts_before_the_generation_is_in_force() {
     simulation.acknowledges = false;
     assert!(simulation.run_until(30, |status| status.step == Some(0)));
     let soak = simulation.status.soak_left_ms();
+    // An hour is about time, not about how many come in it.
+    simulation.world.visitors = 20;
     simulation.run(3_600);
     let status = &simulation.status;
     assert_eq!(reason(status), Some(Hold::NotInForce));
@@ -265,6 +267,47 @@ fn conversions_are_read_with_the_shares_that_kept_their_visitors() {
     simulation.look(scrape, None);
     let after = report(&simulation.status, Timestamp::from_millis(simulation.now_ms));
     assert_eq!(after.canary.converted, 100);
+}
+
+/// The natural logarithm of the evidence for the goal after some 2,500 visitors, and the conversions it rests on.
+fn goal_after(conversion: [f64; 2], window: f64) -> (f64, (u64, u64)) {
+    let goal = serde_json::from_str(r#"{"path": {"exact": "/buy"}}"#).expect("a conversion");
+    let policy = Policy { latency: no_latency(), conversion: Some(goal), ..canary(&["50%", "100%"]) };
+    let mut simulation = at_first_step(World { visitors: 50, conversion, window, ..HEALTHY }, policy);
+    simulation.run(50);
+    assert_eq!(simulation.status.phase, Phase::Progressing, "nothing is decided yet");
+    let report = report(&simulation.status, Timestamp::from_millis(simulation.now_ms));
+    let signal = report.signals.iter().find(|signal| signal.signal == Signal::Conversion).expect("a goal");
+    (signal.log_assurance.expect("a goal"), (report.canary.converted, report.stable.converted))
+}
+
+#[test]
+fn visitors_who_do_not_convert_in_time_speak_too() {
+    // Nearly nobody takes longer than 20 s, so the conversions are the same.
+    let (alone, conversions) = goal_after([0.25, 0.30], 0.0);
+    let (both, same) = goal_after([0.25, 0.30], 20.0);
+    assert_eq!(conversions, same);
+    assert!(both > alone, "{alone} without, {both} with them");
+    let (never, _) = goal_after([0.30, 0.25], 20.0);
+    assert!(never < 0.0, "they do not speak for a canary that converts less: {never}");
+}
+
+#[test]
+fn rates_of_conversion_are_those_of_new_visitors() {
+    let goal = serde_json::from_str(r#"{"path": {"exact": "/buy"}}"#).expect("a conversion");
+    let policy = Policy { latency: no_latency(), conversion: Some(goal), ..canary(&LADDER) };
+    let mut simulation = at_first_step(World { visitors: 600, ..HEALTHY }, policy);
+    let epoch = simulation.epochs.last().expect("an epoch").epoch;
+    let counters = simulation.counters.entry((true, epoch)).or_default();
+    counters.visitors += 100;
+    counters.newcomers += 40;
+    counters.converted.push((epoch, 10));
+    let scrape = simulation.scrape();
+    simulation.look(scrape, None);
+    let report = report(&simulation.status, Timestamp::from_millis(simulation.now_ms));
+    assert_eq!((report.canary.first_seen, report.canary.conversion_rate), (40, Some(0.25)));
+    let split = report.signals.last().expect("the split");
+    assert_eq!(split.canary.units, 100, "the split is tested on all");
 }
 
 #[test]

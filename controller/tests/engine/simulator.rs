@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) outage: Option<(f64, f64, f64)>,
     /// Chance that a visitor converts, after 2 s on average: stable, canary.
     pub(crate) conversion: [f64; 2],
+    /// Seconds after first sight in which conversions count; 0: always.
+    pub(crate) window: f64,
     /// Factor of the canary's latency over stable's.
     pub(crate) slow: f64,
     /// Latency is log-normal around 20 ms with this sigma.
@@ -42,6 +44,7 @@ pub(crate) const HEALTHY: World = World {
     failures: [0.002; 2],
     outage: None,
     conversion: [0.0; 2],
+    window: 0.0,
     slow: 1.0,
     sigma: 0.25,
     stalls: 0.0,
@@ -51,6 +54,7 @@ pub(crate) const HEALTHY: World = World {
 enum Event {
     Request { left: u32, failed: bool, met_canary: bool },
     Conversion,
+    Closing { converted: bool },
 }
 
 #[derive(Clone, Copy)]
@@ -269,6 +273,11 @@ impl Simulation {
                     }
                 }
             }
+            Event::Closing { converted } => {
+                let counters = self.counters.entry((visit.canary_first, visit.first_epoch)).or_default();
+                let outcome = if converted { &mut counters.closed_converted } else { &mut counters.closed_unconverted };
+                *outcome += 1;
+            }
             Event::Request { left, failed, met_canary } => {
                 let first = visit.first_epoch == 0;
                 let fails = self.rng.random_bool(self.failure(canary));
@@ -278,6 +287,7 @@ impl Simulation {
                 counters.failures += u64::from(fails);
                 counters.failed += u64::from(fails && !failed);
                 counters.visitors += u64::from(first);
+                counters.newcomers += u64::from(first);
                 counters.exposed += u64::from(first || (canary && !met_canary && !visit.canary_first));
                 if let Some(bucket) = latency {
                     counters.first_latency.resize(70, 0);
@@ -289,22 +299,38 @@ impl Simulation {
                 if left > 1 {
                     let event =
                         Event::Request { left: left - 1, failed: failed || fails, met_canary: met_canary || canary };
-                    self.later(Visit { event, ..visit }, 0.7, length);
+                    let delay = self.somewhere(0.7, length);
+                    self.later(Visit { event, ..visit }, delay, length);
                 }
             }
         }
     }
 
     fn convert_later(&mut self, visit: Visit, canary: bool, length: f64) {
-        if self.rng.random_bool(self.world.conversion[usize::from(canary)]) {
+        let window = self.world.window;
+        let mut converted = self.rng.random_bool(self.world.conversion[usize::from(canary)]);
+        if converted {
             let lag = -2.0 * (1.0 - self.rng.random::<f64>()).ln();
-            self.later(Visit { event: Event::Conversion, ..visit }, lag, length);
+            converted = window <= 0.0 || lag < window;
+            let delay = self.somewhere(lag, length);
+            if converted {
+                self.later(Visit { event: Event::Conversion, ..visit }, delay, length);
+            }
         }
+        if window > 0.0 {
+            // A tick later than any conversion in time.
+            self.later(Visit { event: Event::Closing { converted }, ..visit }, window + 2.0 * length, length);
+        }
+    }
+
+    /// A delay from somewhere within a tick.
+    fn somewhere(&mut self, delay: f64, length: f64) -> f64 {
+        delay + self.rng.random::<f64>() * length
     }
 
     fn later(&mut self, visit: Visit, delay: f64, length: f64) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few ticks")]
-        let ticks = ((delay + self.rng.random::<f64>() * length) / length) as usize;
+        let ticks = (delay / length) as usize;
         // What happens within this tick happens at the beginning of the next one.
         let at = ticks.saturating_sub(1);
         while self.queue.len() <= at {

@@ -1,5 +1,6 @@
 //! The controller dies at every arrow of the life of a weight change, and goes on as if it had not.
 
+use tidegate_config::Publication;
 use tidegate_controller::crash::Crash;
 use tidegate_controller::engine::{Phase, Verb};
 use tidegate_controller::reconcile::ReconcileError;
@@ -69,6 +70,8 @@ async fn what_was_published_was_stored() {
         assert_eq!(now.splits[&shop()].arms[0].share.to_string(), share, "{point:?}: what is stored is published");
         assert!(now.generation > last.generation, "{point:?}: never reused");
         assert_eq!(now.splits[&shop()].salt, before.splits[&shop()].salt, "{point:?}: nobody is drawn anew");
+        let began = |publication: &Publication| publication.splits[&shop()].rollout_began;
+        assert_eq!((began(&now), began(&before)), (1_800_000_000, 1_800_000_000), "{point:?}: it began when it began");
         assert_eq!(it.moves().len(), if stored { 2 } else { 1 }, "{point:?}");
         if told {
             assert_eq!(now.splits, last.splits, "{point:?}: the same shares in the same epoch");

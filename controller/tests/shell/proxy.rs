@@ -120,6 +120,7 @@ impl Counted {
             for (family, count) in [
                 ("requests", row.visitors),
                 ("visitors", row.visitors),
+                ("visitors_new", row.visitors),
                 ("visitors_exposed", row.visitors),
                 ("visitors_failed", row.failed),
             ] {

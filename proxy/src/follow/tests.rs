@@ -19,7 +19,8 @@ fn publication(generation: u64, listener: SocketAddr, endpoint: &str) -> Arc<Pub
     .unwrap();
     let version = "v".parse().unwrap();
     let arms = Split::lay_out(&[], &version, None, |_| tidegate_config::Share::ZERO);
-    let split = Split { epoch: 1, salt: Key([0; 16]), arms, stable: version, canary: None, rollout: None };
+    let split =
+        Split { epoch: 1, salt: Key([0; 16]), arms, stable: version, canary: None, rollout: None, rollout_began: 0 };
     let splits = BTreeMap::from([("s".parse().unwrap(), split)]);
     Arc::new(Publication { generation, cookie_key: Key([0; 16]), config: Arc::new(config), splits })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
+use hyper::header::HeaderValue;
 
 use super::super::chance::{Chance, Draw};
 use super::client::Answer;
@@ -45,6 +46,11 @@ impl Visitor {
         &self.jar
     }
 
+    /// Takes a `Set-Cookie` value.
+    pub(crate) fn keep(&mut self, set_cookie: &HeaderValue) {
+        self.jar.keep(set_cookie);
+    }
+
     /// Whether its next request is a purchase.
     pub(crate) fn is_buying(&self) -> bool {
         self.page >= PAGES.len()
@@ -61,7 +67,7 @@ impl Visitor {
             return None;
         }
         for cookie in &answer.cookies {
-            self.jar.keep(cookie);
+            self.keep(cookie);
         }
         let looked_at = self.page as u64;
         self.page += 1;

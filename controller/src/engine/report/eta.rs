@@ -139,12 +139,16 @@ fn goal(status: &Status) -> Option<Need> {
     let rate = |converted: u64, visitors: u64| real(converted) / real(visitors.max(1));
     let setting = Setting {
         exposure: exposure(status),
-        canary_rate: rate(canary.converted, canary.visitors),
-        stable_rate: rate(stable.converted, stable.visitors),
+        canary_rate: rate(canary.converted, canary.newcomers),
+        stable_rate: rate(stable.converted, stable.newcomers),
         tolerance: claim.tolerance(),
     };
     let growth = setting.best_on_grid(Alternatives::Gain);
-    let units = units_to_go(growth, -bounds(status).goal_alpha.ln(), now, CONVERSION_OVERHEAD_NATS);
+    let newcomers = units_to_go(growth, -bounds(status).goal_alpha.ln(), now, CONVERSION_OVERHEAD_NATS);
+    // Of all visitors only some are new.
+    let visitors = canary.visitors.saturating_add(stable.visitors);
+    let new = canary.newcomers.saturating_add(stable.newcomers);
+    let units = newcomers.map(|units| units * real(visitors.max(1)) / real(new.max(1)));
     Some((units, "evidence for the goal is being gathered", "conversions do not speak for the goal so far"))
 }
 

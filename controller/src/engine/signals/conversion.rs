@@ -7,7 +7,7 @@ use tidegate_config::policy::{self, Goal, Policy};
 
 use super::Look;
 use crate::engine::plan::Plan;
-use crate::evidence::conversion::{Claim, Labels as Judged, Outcomes};
+use crate::evidence::conversion::{Claim, Labels as Judged, Outcomes, baseline};
 use crate::evidence::exposure::Exposure;
 use crate::evidence::increment::real;
 use crate::evidence::process::{Process, Schedule};
@@ -19,6 +19,10 @@ pub(crate) struct Conversion {
     goal: Option<Bet>,
     harm: Bet,
     counts_per_visitor: u32,
+    /// Stable's visitors whose window has closed.
+    stable_closed: u64,
+    /// Those of them who had converted.
+    stable_converted: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +32,7 @@ struct Bet {
     process: Process,
 }
 
-/// First conversions of visitors who never changed version.
+/// Visitors of one outcome: those who converted and never changed version, or those who did not convert in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Labels {
     pub(crate) exposure: Exposure,
@@ -54,12 +58,30 @@ impl Conversion {
             goal: goal.map(bet),
             harm: bet(Claim::Harmful { margin: harm }),
             counts_per_visitor: plan.counts_per_visitor,
+            stable_closed: 0,
+            stable_converted: 0,
         }
     }
 
-    pub(super) fn ingest(&mut self, conversions: &[Labels], intervals: f64) {
-        let converted: Vec<Judged> = conversions.iter().map(|labels| labels.judged(self.counts_per_visitor)).collect();
-        let outcomes = Outcomes { converted: &converted, unconverted: &[], baseline: 0.0 };
+    pub(super) fn ingest(&mut self, conversions: &[Labels], look: &Look<'_>) {
+        if look.judged {
+            self.bet(conversions, &unconverted(look), look.intervals);
+        }
+        // After the bet: what it is steered by must have been known before.
+        for growth in look.interval.values() {
+            let (converted, unconverted) = (growth.stable.closed_converted, growth.stable.closed_unconverted);
+            self.stable_converted = self.stable_converted.saturating_add(converted);
+            self.stable_closed = self.stable_closed.saturating_add(converted).saturating_add(unconverted);
+        }
+    }
+
+    fn bet(&mut self, converted: &[Labels], unconverted: &[Labels], intervals: f64) {
+        let judged = |labels: &[Labels]| -> Vec<Judged> {
+            labels.iter().map(|labels| labels.judged(self.counts_per_visitor)).collect()
+        };
+        let (converted, unconverted) = (judged(converted), judged(unconverted));
+        let baseline = baseline(real(self.stable_converted), real(self.stable_closed));
+        let outcomes = Outcomes { converted: &converted, unconverted: &unconverted, baseline };
         for bet in self.goal.iter_mut().chain([&mut self.harm]) {
             bet.claim.advance(&mut bet.process, intervals, &outcomes);
         }
@@ -103,6 +125,19 @@ pub(super) fn labels(look: &Look<'_>) -> Vec<Labels> {
         }
     }
     found
+}
+
+/// The visitors of a look whose window closed without a conversion, by the version of first sight.
+///
+/// Unlike those who convert, they are read with the shares of that time alone, whether a share has moved them since or
+/// not: who was moved and did not come back cannot be told from who was not.
+fn unconverted(look: &Look<'_>) -> Vec<Labels> {
+    let closed = look.interval.iter().filter_map(|(first, growth)| {
+        let (canary, stable) = (growth.canary.closed_unconverted, growth.stable.closed_unconverted);
+        let shares = look.shares(*first).filter(|_| (canary, stable) != (0, 0))?;
+        Some(Labels { exposure: shares.exposure(), canary, stable })
+    });
+    closed.collect()
 }
 
 fn unmoved(look: &Look<'_>, first: u64, at: u64) -> Option<Exposure> {
