@@ -52,6 +52,19 @@ pub struct EndpointCount {
     pub unreachable: u32,
 }
 
+impl EndpointCount {
+    fn take(&mut self, sample: &Sample<'_>, count: u64) -> Result<(), &'static str> {
+        let place = match sample.label("state") {
+            Some("admitted") => &mut self.admitted,
+            Some("ejected") => &mut self.ejected,
+            Some("unreachable") => &mut self.unreachable,
+            _ => return Err("a state other than admitted, ejected and unreachable"),
+        };
+        *place = u32::try_from(count).map_err(|_| "too many endpoints")?;
+        Ok(())
+    }
+}
+
 /// Why an answer is not the metrics of a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CountersError {
@@ -172,22 +185,10 @@ fn take(
     match family {
         Family::Requests => add(&mut told.totals.entry(version.clone()).or_default().requests, count),
         Family::Failures => add(&mut told.totals.entry(version.clone()).or_default().failures, count),
-        Family::Endpoints => {
-            let count = u32::try_from(count).map_err(|_| "too many endpoints")?;
-            let endpoints = told.endpoints.entry(version).or_default();
-            match sample.label("state") {
-                Some("admitted") => endpoints.admitted = count,
-                Some("ejected") => endpoints.ejected = count,
-                Some("unreachable") => endpoints.unreachable = count,
-                _ => return Err("a state other than admitted, ejected and unreachable"),
-            }
-            return Ok(());
-        }
+        Family::Endpoints => return told.endpoints.entry(version).or_default().take(sample, count),
         Family::Tripped => {
             let epoch = sample.label("epoch").and_then(|epoch| epoch.parse().ok()).ok_or("no epoch")?;
-            if count > 0 {
-                told.tripped.insert((version, epoch));
-            }
+            told.tripped.extend((count > 0).then_some((version, epoch)));
             return Ok(());
         }
         _ => {}

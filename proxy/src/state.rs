@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use tidegate_config::{Address, Config, Name, Publication, Split};
+use tidegate_config::policy::{Conversion, Policy};
+use tidegate_config::{Address, Config, Name, Publication, Span, Split};
 
 use crate::clock::now;
 use crate::cohort::Window;
@@ -119,19 +120,10 @@ fn build(
             arms.push(Arm { version, role, upper, endpoints, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
-        let guarded = configured.rollout.as_ref().filter(|_| split.rollout.is_some());
-        let trip = counters.guard(split.epoch, || {
-            let arm = |role| {
-                let at = arms.iter().position(|arm: &Arm| arm.role == role)?;
-                Some((at, split.arms.get(at)?.share.ppm()))
-            };
-            Trip::new(arm(Role::Canary)?, arm(Role::Stable)?, &guarded?.errors)
-        });
-        let conversion = configured.rollout.as_ref().and_then(|policy| policy.conversion.clone());
-        let window = conversion
-            .as_ref()
-            .and_then(|conversion| conversion.window)
-            .map(|window| Window { seconds: u32::try_from(window.millis().div_ceil(1_000)).unwrap_or(u32::MAX) });
+        let policy = configured.rollout.as_ref();
+        let trip = counters.guard(split.epoch, || trip(split, &arms, policy.filter(|_| split.rollout.is_some())?));
+        let conversion = policy.and_then(|policy| policy.conversion.clone());
+        let window = conversion.as_ref().and_then(window);
         let facts_cookie = format!("{}-{:08x}", crate::cookie::VISITOR, short_hash(name));
         services.push(Service {
             name: name.clone(),
@@ -160,6 +152,20 @@ fn build(
         limits: config.limits.clone(),
         access_log: config.access_log.is_some(),
     }
+}
+
+/// The guard of a rollout's visitors.
+fn trip(split: &Split, arms: &[Arm], policy: &Policy) -> Option<Trip> {
+    let arm = |role| {
+        let at = arms.iter().position(|arm| arm.role == role)?;
+        Some((at, split.arms.get(at)?.share.ppm()))
+    };
+    Trip::new(arm(Role::Canary)?, arm(Role::Stable)?, &policy.errors)
+}
+
+fn window(conversion: &Conversion) -> Option<Window> {
+    let seconds = |span: Span| u32::try_from(span.millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+    conversion.window.map(|window| Window { seconds: seconds(window) })
 }
 
 fn role(split: &Split, version: &Name) -> Role {
