@@ -128,15 +128,13 @@ impl SocketWatch {
     /// Whether the other side has closed the connection and nothing is left to be read before that; if not, wakes the
     /// task when something comes.
     pub(crate) fn is_closed(&self, cx: &mut Context<'_>) -> bool {
+        if self.poll_readable(cx).is_pending() {
+            return false;
+        }
         let half = self.0.half.borrow();
         let stream: &TcpStream = half.as_ref();
         let mut byte = [0];
-        match stream.poll_read_ready(cx) {
-            Poll::Pending => false,
-            Poll::Ready(_) => {
-                matches!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
-            }
-        }
+        matches!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
     }
 
     /// Ready when something has come from the other side, its end included.

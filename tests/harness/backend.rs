@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::gate::Gate;
+
 /// What becomes of a connection after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
@@ -91,6 +93,16 @@ impl Backend {
     /// A version that answers everything with 200 and this body.
     pub(crate) fn saying(body: &'static str) -> Self {
         Self::start(answers(body))
+    }
+
+    /// A version that answers "ok" to everything once the gate is open.
+    pub(crate) fn behind(gate: &Gate) -> Self {
+        let gate = gate.clone();
+        Self::start(move |exchange| {
+            gate.pass();
+            exchange.send(reply("200 OK", "", "ok"));
+            After::Keep
+        })
     }
 
     fn build(idle: Option<Duration>, handler: Box<Handler>) -> Self {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{After, Backend, Client, Gate, TestProxy, now, one, reply, until};
+use crate::harness::{After, Backend, Client, Gate, TestProxy, now, one, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -54,12 +54,7 @@ fn what_is_under_way_ends_and_new_clients_are_refused() {
 #[test]
 fn a_response_that_begins_during_the_drain_says_that_the_connection_ends() {
     let gate = Gate::default();
-    let shut = gate.clone();
-    let backend = Backend::start(move |exchange| {
-        shut.pass();
-        exchange.send(reply("200 OK", "", "ok"));
-        After::Keep
-    });
+    let backend = Backend::behind(&gate);
     let proxy = TestProxy::start(&one(&backend, ""));
     let address = proxy.address();
     let mut client = proxy.client();

@@ -164,12 +164,7 @@ fn a_response_that_breaks_off_resets_its_stream_alone() {
 #[test]
 fn a_drained_connection_ends_its_requests_and_takes_no_more() {
     let gate = Gate::default();
-    let shut = gate.clone();
-    let backend = Backend::start(move |exchange| {
-        shut.pass();
-        exchange.send(reply("200 OK", "", "ok"));
-        After::Keep
-    });
+    let backend = Backend::behind(&gate);
     let proxy = TestProxy::start(&one(&backend, ""));
     let client = Http2::connect(proxy.address());
     std::thread::scope(|scope| {

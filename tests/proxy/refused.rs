@@ -1,6 +1,6 @@
 //! Requests that are refused before a route is found have a counter by reason. `malformed` adds a hundred of them.
 
-use crate::harness::{After, Backend, Gate, Http2, TestProxy, one, reply, request, until};
+use crate::harness::{Backend, Gate, Http2, TestProxy, one, request, until};
 
 const COUNTER: &str = "tidegate_refused_requests_total";
 
@@ -39,12 +39,7 @@ fn every_reason_is_counted_apart_and_an_ordinary_request_not_at_all() {
 #[test]
 fn overload_is_counted_and_a_failure_of_a_version_is_not() {
     let gate = Gate::default();
-    let shut = gate.clone();
-    let backend = Backend::start(move |exchange| {
-        shut.pass();
-        exchange.send(reply("200 OK", "", "ok"));
-        After::Keep
-    });
+    let backend = Backend::behind(&gate);
     let proxy = TestProxy::start(&one(&backend, "limits: {requestsInFlight: 1}"));
     let mut held = proxy.client();
     held.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
