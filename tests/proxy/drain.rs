@@ -57,12 +57,13 @@ fn a_response_that_begins_during_the_drain_says_that_the_connection_ends() {
     let backend = Backend::behind(&gate);
     let proxy = TestProxy::start(&one(&backend, ""));
     let address = proxy.address();
-    let mut client = proxy.client();
+    let (mut client, mut silent) = (proxy.client(), proxy.client());
     client.send(GET);
     until("it is under way", || gate.arrived() == 1);
     thread::scope(|scope| {
         let draining = scope.spawn(|| proxy.drain());
         until("the port is closed", || closed(address));
+        assert_eq!(silent.rest(), "", "whoever has nothing under way is told to go, so the worker knows");
         gate.open();
         let answer = client.answer();
         assert_eq!((answer.text(), answer.field("connection")), ("ok", Some("close")));

@@ -32,7 +32,9 @@ async fn a_bad_canary_is_rolled_back_within_two_scrapes() {
 
     let explanation = instance.client.explain(&shop()).await.unwrap();
     let last = &explanation.decisions.last().unwrap().logged.record;
-    assert_eq!((last.rule, last.action), (Rule::Regression, Action::Abort), "{}", last.text);
+    // The proxy's own guard needs about as many failures as the controller, and may be the first to have them.
+    assert!(matches!(last.rule, Rule::Regression | Rule::Tripped), "{}", last.text);
+    assert_eq!(last.action, Action::Abort, "{}", last.text);
     let decided = last.at.millis();
     let took = decided - turned_bad;
     assert!(took <= 2 * SCRAPE_MS + SLACK_MS, "rolled back after {took} ms");
