@@ -11,7 +11,7 @@ use crate::scrape::ScrapeError;
 
 /// The proxies that are read.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Proxies {
+pub struct Proxies {
     targets: Vec<SocketAddr>,
     /// In the order of the targets; empty before the first scrape.
     last: Vec<Proxy>,
@@ -41,16 +41,18 @@ pub struct ProxyView {
 }
 
 impl Proxies {
-    pub(crate) fn new(targets: Vec<SocketAddr>) -> Self {
+    /// These proxies, none of them read yet.
+    pub fn new(targets: Vec<SocketAddr>) -> Self {
         Self { targets, last: Vec::new() }
     }
 
-    pub(crate) fn targets(&self) -> &[SocketAddr] {
+    /// Where they are read.
+    pub fn targets(&self) -> &[SocketAddr] {
         &self.targets
     }
 
     /// Takes in one scrape of every target, in their order.
-    pub(crate) fn note(&mut self, answers: Vec<Result<String, ScrapeError>>, at: Timestamp) {
+    pub fn note(&mut self, answers: Vec<Result<String, ScrapeError>>, at: Timestamp) {
         let proxy = |(address, answer): (&SocketAddr, Result<String, ScrapeError>)| {
             let told = match answer {
                 Ok(text) => counters::read(&text).map_err(|error| in_words(&error)),
