@@ -2,5 +2,6 @@
 //! workloads. The engine that decides is `tidegate-controller`'s; this package is its hands and eyes.
 
 pub mod reflect;
+pub mod site;
 pub mod versions;
 pub mod world;

@@ -15,6 +15,17 @@ pub struct Roles {
     pub canary: Option<Name>,
 }
 
+impl Roles {
+    /// A canary that was stable before is stable again at once.
+    #[must_use]
+    pub fn trusting(self, trusted: &[Name]) -> Self {
+        match self.canary {
+            Some(canary) if trusted.contains(&canary) => Self { stable: canary, canary: None },
+            canary => Self { canary, ..self },
+        }
+    }
+}
+
 /// Why it cannot be told which version is stable. Nothing is held back meanwhile, and nobody is moved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
