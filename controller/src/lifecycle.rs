@@ -109,8 +109,8 @@ impl Turn<'_> {
 }
 
 impl Proxies {
-    /// What the last scrape says of the rollout under way.
-    pub(crate) fn observe(&self, name: &Name, status: &Status, record: &ServiceRecord, scraped: bool) -> Observation {
+    /// What the last scrape says of the rollout under way; `scraped` is whether it was read for this look.
+    pub fn observe(&self, name: &Name, status: &Status, record: &ServiceRecord, scraped: bool) -> Observation {
         Observation {
             scrapes: if scraped { self.scrapes(name) } else { Scrapes::Skipped },
             in_force: self.in_force(),
@@ -118,5 +118,14 @@ impl Proxies {
             endpoints: self.endpoints(name, &status.canary, &status.stable),
             ..Observation::default()
         }
+    }
+
+    /// Takes the last scrape into the recent past of a service.
+    pub fn note_traffic(&self, name: &Name, record: &mut ServiceRecord, stable: &Name, now: Timestamp) {
+        let told: Vec<_> = self.told(name).collect();
+        let totals = told.iter().map(|(proxy, reading, service)| {
+            (proxy.as_str(), reading.started, service.map(|service| &service.totals))
+        });
+        record.traffic.note(totals, stable, now);
     }
 }
