@@ -2,6 +2,8 @@
 //! workloads. The engine that decides is `tidegate-controller`'s; this package is its hands and eyes.
 
 pub mod lead;
+#[cfg(test)]
+mod manifests;
 pub mod reflect;
 pub mod site;
 pub mod versions;

@@ -8,7 +8,8 @@ use tidegate_config::policy::Policy;
 use tidegate_config::{Address, Name, Service, Share, Version, Visitor};
 
 use crate::versions::{
-    Discovery, Found, Held, Roles, Unclear, Undiscovered, Way, address, discover, is_open, is_usable, roles, service_port,
+    Discovery, Found, Held, Roles, Unclear, Undiscovered, Way, address, discover, is_open, is_usable, roles,
+    service_port,
 };
 use crate::world::{Key, World};
 
@@ -70,18 +71,14 @@ pub enum Unreleasable {
 /// The Service as it is, with `remembered` as the version that was stable before.
 ///
 /// `trusted` are versions that were stable before: whoever goes back to one of them must not wait for us.
-pub fn site(
-    world: &World,
-    ask: &Ask<'_>,
-    remembered: Option<&Name>,
-    trusted: &[Name],
-) -> Result<Site, Unreleasable> {
+pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
     let port = port(world, ask)?;
     let discovery = discover(world, ask.service, ask.label)?;
     let Roles { stable, canary } = roles(world, &discovery, remembered, ask.stable)?.trusting(trusted);
     // A version is tried once it has a pod that can take a visitor.
     let canary = canary.filter(|name| usable(world, &discovery.versions[name]) > 0);
-    let others: Vec<_> = discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
+    let others: Vec<_> =
+        discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
     let in_place = matches!(discovery.way, Way::InPlace(_));
     let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name);
     let version = |(name, found): (&Name, &Found)| {
@@ -137,3 +134,6 @@ fn ratio(part: usize, whole: usize) -> Share {
     let ppm = (part * 1_000_000).checked_div(whole).unwrap_or(0);
     u32::try_from(ppm).ok().and_then(Share::from_ppm).unwrap_or(Share::ZERO)
 }
+
+#[cfg(test)]
+mod tests;

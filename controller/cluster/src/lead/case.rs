@@ -195,10 +195,15 @@ impl Case {
         let noticed = |memory: &Memory| {
             let status = memory.record.rollout.as_ref();
             let told = status.map(|it| (it.rollout, it.phase, it.step, it.share, it.in_force_since, it.seq));
-            (memory.stable.clone(), memory.command.clone(), memory.record.epochs.current(), told, memory.record.decisions)
+            (
+                memory.stable.clone(),
+                memory.command.clone(),
+                memory.record.epochs.current(),
+                told,
+                memory.record.decisions,
+            )
         };
-        noticed(memory) != noticed(&self.memory)
-            || now.millis_since(*at) >= WRITTEN_EVERY_MS && *memory != self.memory
+        noticed(memory) != noticed(&self.memory) || now.millis_since(*at) >= WRITTEN_EVERY_MS && *memory != self.memory
     }
 
     /// Notes that this memory is written.
@@ -242,7 +247,9 @@ fn lay_out(site: &Site, record: &mut ServiceRecord) {
 /// Where the versions cannot be told, what is over must still not keep visitors: the canary's go back to stable.
 fn retreat(record: &mut ServiceRecord) {
     let Some(status) = record.rollout.as_ref().filter(|status| status.phase == Phase::Aborted) else { return };
-    let Some(newest) = record.epochs.newest().filter(|epoch| epoch.share_of(&status.canary) > Share::ZERO) else { return };
+    let Some(newest) = record.epochs.newest().filter(|epoch| epoch.share_of(&status.canary) > Share::ZERO) else {
+        return;
+    };
     let layout = Layout {
         arms: newest.arms.clone(),
         stable: status.stable.clone(),

@@ -51,13 +51,17 @@ pub enum Undiscovered {
     #[error("spec.selector of Service {0} is empty, expected labels that select its pods")]
     NoSelector(Key),
     /// Its pods get traffic before they are ready, so no gate can hold them back.
-    #[error("spec.publishNotReadyAddresses of Service {0} is true, expected false: pods that are held back would get traffic")]
+    #[error(
+        "spec.publishNotReadyAddresses of Service {0} is true, expected false: pods that are held back would get traffic"
+    )]
     NotReadyAddresses(Key),
     /// No pod, and nothing that would make one.
     #[error("Service {0} has no pods")]
     NoPods(Key),
     /// Pods that belong to no version.
-    #[error("pod {pod} has no label {label:?} that could tell its version, as pods of several workloads behind one Service must")]
+    #[error(
+        "pod {pod} has no label {label:?} that could tell its version, as pods of several workloads behind one Service must"
+    )]
     NoLabel {
         /// The pod.
         pod: Key,

@@ -57,10 +57,9 @@ pub fn roles(
     let there = |name: &&Name| discovery.versions.contains_key(*name);
     let stable = match (remembered.filter(there), named) {
         (Some(remembered), _) => remembered.clone(),
-        (None, Some(named)) => there(&named).then(|| named.clone()).ok_or_else(|| Unclear::NotThere {
-            named: named.clone(),
-            known: known(discovery),
-        })?,
+        (None, Some(named)) => there(&named)
+            .then(|| named.clone())
+            .ok_or_else(|| Unclear::NotThere { named: named.clone(), known: known(discovery) })?,
         (None, None) => learn(world, discovery)?,
     };
     let order = |name: &Name| discovery.versions.get(name).map_or(0, |found| found.order);
