@@ -24,6 +24,7 @@ mod share;
 mod span;
 mod text;
 mod timeouts;
+mod tls;
 mod visitor;
 
 pub use address::Address;
@@ -40,4 +41,5 @@ pub use service::{Service, Version};
 pub use share::Share;
 pub use span::Span;
 pub use timeouts::Timeouts;
+pub use tls::{Certificate, PrivateKey, ReadFile, Tls};
 pub use visitor::{HeaderName, Identity, Visitor};

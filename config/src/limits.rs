@@ -11,6 +11,12 @@ pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const PROBLEMS_MAX: usize = 100;
 /// Routes in a file.
 pub const ROUTES_MAX: usize = 10_000;
+/// Listeners in a file: a Gateway has 64 at most, and its `ListenerSets` add to them.
+pub const LISTENERS_MAX: usize = 1_000;
+/// Certificates of one listener: one for each of as many hosts as there may be routes would not fit a file, a tenth does.
+pub const CERTIFICATES_PER_LISTENER_MAX: usize = 1_000;
+/// Bytes of a certificate with those that lead to its issuer, and of a key: a dozen of the largest in use fit.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
 /// Versions of one service: as many as the 16 bits that are remembered of each visitor can tell apart.
 pub const VERSIONS_MAX: usize = 14;
 /// Endpoints of one version, resolved addresses of DNS names included.
