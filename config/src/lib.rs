@@ -25,6 +25,7 @@ mod span;
 mod text;
 mod timeouts;
 mod visitor;
+pub mod wire;
 
 pub use address::Address;
 pub use config::{AccessLog, Config};
