@@ -26,6 +26,7 @@ mod text;
 mod timeouts;
 mod tls;
 mod visitor;
+pub mod wire;
 
 pub use address::Address;
 pub use config::{AccessLog, Config};

@@ -104,6 +104,50 @@ pub const DECISIONS_MAX: usize = 1_000;
 pub const INTERVALS_MAX: usize = 4_096;
 /// Bytes of a command sent over the Unix socket.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one message from the controller to a proxy: five times what 5,000 services with 20,000 endpoints, all in the
+/// middle of rollouts, take.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a proxy's acknowledgement, and of the reason in it a quarter.
+pub const ACKNOWLEDGEMENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a proxy's token, and of the bundle of certificates it trusts: every root that a distribution ships fits.
+pub const CREDENTIAL_BYTES_MAX: usize = 256 * 1024;
+/// Seconds between two signs of life of a stream on which nothing changes.
+pub const HEARTBEAT_SECONDS: u32 = 5;
+/// Seconds without a byte after which a stream is dead: three signs of life have not come.
+pub const SILENCE_SECONDS: u32 = 15;
+/// Seconds that one replica of the controller may take to accept a connection, prove who it is and begin to answer.
+pub const CONTROLLER_ANSWER_SECONDS: u32 = 3;
+/// Addresses of the controller that a proxy tries before it waits.
+pub const CONTROLLER_ADDRESSES_MAX: usize = 16;
+/// Milliseconds until a proxy tries again after a first failure; each further one in a row doubles them.
+pub const CONTROLLER_BACKOFF_MILLIS_MIN: u32 = 100;
+/// Milliseconds between two tries after many failures: five seconds after a controller is back, every proxy has found it.
+pub const CONTROLLER_BACKOFF_MILLIS_MAX: u32 = 5_000;
+/// Seconds that a starting proxy waits for a controller before it serves what it kept on disk.
+pub const CONTROLLER_PATIENCE_SECONDS: u32 = 1;
+/// Seconds, at least, between two writes of the publication that a proxy keeps on disk: endpoints that come and go in a
+/// large cluster would else write megabytes all the time.
+pub const KEEP_SECONDS_MIN: u32 = 1;
+/// Connections to the metrics and health of a proxy at once.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Connections of proxies to one replica of the controller: each costs some 30 KB.
+pub const PROXIES_MAX: usize = 4_096;
+/// Seconds that a proxy may take to prove who it is.
+pub const PROXY_GREETING_SECONDS: u32 = 10;
+/// Requests of one proxy under way at once: its stream, an acknowledgement, and some more.
+pub const PROXY_REQUESTS_MAX: u32 = 8;
+/// Bytes of a proxy's request head: a token of 1 to 2 KB, and little else.
+pub const PROXY_HEAD_BYTES_MAX: u32 = 16 * 1024;
+/// Minutes that one stream lasts: then the proxy asks again, with the token it has then, and maybe another replica.
+pub const STREAM_MINUTES_MAX: u32 = 30;
+/// Messages kept in the form in which they are sent, so that proxies that need the same one share it.
+pub const LINES_MAX: usize = 32;
+/// Bytes of those messages together.
+pub const LINES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Public keys of the cluster's token issuer that are read: it publishes one, and a second one while they change.
+pub const TOKEN_KEYS_MAX: usize = 32;
+/// Seconds by which two clocks may differ where a token's time is judged.
+pub const CLOCK_SKEW_SECONDS: u32 = 10;
 
 /// The limits a user may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
