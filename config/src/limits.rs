@@ -17,6 +17,9 @@ pub const LISTENERS_MAX: usize = 1_000;
 pub const CERTIFICATES_PER_LISTENER_MAX: usize = 1_000;
 /// Bytes of a certificate with those that lead to its issuer, and of a key: a dozen of the largest in use fit.
 pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a name: in a cluster a service is called by its name, its namespace and its port, each a Kubernetes label (63,
+/// 63 and 15 bytes), with dots between.
+pub const NAME_BYTES_MAX: usize = 143;
 /// Versions of one service: as many as the 16 bits that are remembered of each visitor can tell apart.
 pub const VERSIONS_MAX: usize = 14;
 /// Endpoints of one version, resolved addresses of DNS names included.
