@@ -48,7 +48,8 @@ impl Publication {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Split {
-    /// The stretch of constant shares this belongs to: issued by the publisher, per service, never reused.
+    /// The stretch of constant shares this belongs to: issued by the publisher, per service, never reused. 0 where the
+    /// publisher keeps no shares for the service.
     pub epoch: u64,
     /// Keys the assignment, so that each rollout draws its visitors anew.
     pub salt: Key,
