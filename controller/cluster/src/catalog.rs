@@ -1,5 +1,5 @@
 //! PURE. The services that proxies are told of: those that are released by us with their versions and the shares that are
-//! written down for them, all others as one version with the ready addresses of their EndpointSlices.
+//! written down for them, all others as one version with the ready addresses of their slices.
 
 use std::collections::BTreeMap;
 

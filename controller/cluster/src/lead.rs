@@ -2,7 +2,10 @@
 //! what is written there.
 
 mod case;
+mod desk;
+pub mod gates;
 mod scraper;
 
 pub use case::{Asked, Case, Memory, Outcome, Targets, Wish, canary_share};
+pub use desk::{Desk, Object, Served, Write};
 pub use scraper::{Scraped, Scraper};

@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod lead;
+pub mod leader;
 #[cfg(test)]
 mod manifests;
 pub mod reflect;

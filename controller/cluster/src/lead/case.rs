@@ -14,6 +14,8 @@ use tidegate_controller::service_record::{Logged, ServiceRecord};
 use crate::site::{Ask, Site, Unreleasable, site};
 use crate::world::{Key, World};
 
+/// The same for a Service without a rollout, of which only the recent traffic changes.
+const IDLE_WRITTEN_EVERY_MS: u64 = 60_000;
 /// Versions that were stable before, as many as are remembered: more than a Deployment keeps revisions of.
 const TRUSTED_MAX: usize = 16;
 /// Milliseconds between two looks at a Service without a rollout: enough to know its traffic.
@@ -203,7 +205,16 @@ impl Case {
                 memory.record.decisions,
             )
         };
-        noticed(memory) != noticed(&self.memory) || now.millis_since(*at) >= WRITTEN_EVERY_MS && *memory != self.memory
+        let every = if self.memory.record.under_way().is_some() { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };
+        noticed(memory) != noticed(&self.memory) || now.millis_since(*at) >= every && !self.is_written(&self.memory)
+    }
+
+    /// Whether this is what we have written, as far as it is written at all.
+    pub fn is_written(&self, memory: &Memory) -> bool {
+        let written = &self.written.memory;
+        let text = |memory: &Memory| serde_json::to_string(&memory.record).ok();
+        (&written.stable, &written.trusted, &written.command) == (&memory.stable, &memory.trusted, &memory.command)
+            && text(written) == text(memory)
     }
 
     /// Notes that this memory is written.
