@@ -230,3 +230,6 @@ impl Open {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
