@@ -2,6 +2,7 @@
 //! workloads. The engine that decides is `tidegate-controller`'s; this package is its hands and eyes.
 
 pub mod catalog;
+pub mod keys;
 pub mod lead;
 pub mod leader;
 #[cfg(test)]
