@@ -82,8 +82,7 @@ impl<'a> Catalog<'a> {
         let mut service = seen.service;
         // Shares that are written down stay in force, whatever has become of a version meanwhile.
         for arm in &newest.arms {
-            let gone = || Version { endpoints: Vec::new(), share: Share::ZERO, revision: None };
-            service.versions.entry(arm.version.clone()).or_insert_with(gone);
+            service.versions.entry(arm.version.clone()).or_default();
         }
         let split = split(&memory.record, newest.number, &newest.arms, &service, self.keys, name)?;
         if let Some(status) = memory.record.under_way() {
@@ -99,7 +98,7 @@ impl<'a> Catalog<'a> {
         endpoints.sort();
         endpoints.dedup();
         let only: Name = ONLY.parse().ok()?;
-        let version = Version { endpoints, share: Share::ZERO, revision: None };
+        let version = Version { endpoints, ..Version::default() };
         let service = Service {
             stable: Some(only.clone()),
             canary: None,

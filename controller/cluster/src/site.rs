@@ -85,7 +85,8 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         let share = if leaving(name) { part(world, &discovery, name) } else { Share::ZERO };
         let endpoints = found.pods.iter().filter(|pod| is_usable(world, pod)).filter_map(|pod| address(pod, port));
         let endpoints = endpoints.map(Address::Ip).collect();
-        (name.clone(), Version { endpoints, share, revision: Some(found.revision.clone()) })
+        let revision = Some(found.revision.clone());
+        (name.clone(), Version { endpoints, share, revision, refuse: None })
     };
     let capacity = match &canary {
         Some(canary) if !ask.ignores_capacity => part_of(world, &discovery, canary, &stable),
