@@ -1,9 +1,11 @@
 //! The control plane in a Kubernetes cluster: its objects compiled into what proxies are told, and rollouts of real
 //! workloads. The engine that decides is `tidegate-controller`'s; this package is its hands and eyes.
 
+pub mod authority_secret;
 pub mod ca;
 pub mod catalog;
 pub mod distribute;
+pub mod issuer;
 pub mod keys;
 pub mod lead;
 pub mod leader;
