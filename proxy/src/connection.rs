@@ -22,33 +22,31 @@ use crate::body::ResponseBody;
 use crate::client_io::ClientIo;
 use crate::forwarding::client_lines;
 use crate::handle::{Client, Inbound, handle};
-use crate::outbox::{Socket, SocketWatch};
-use crate::protocol::{self, Protocol};
+use crate::opening::{Opened, open};
+use crate::outbox::SocketWatch;
+use crate::protocol::Protocol;
 use crate::refused::Refusal;
 use crate::snapshot::Timeouts;
 use crate::timer::{Deadline, Tick, Timer};
 use crate::worker::Worker;
 
-/// Serves a connection until either side closes it.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+/// Serves a connection that came in at the address of a listener, until either side closes it.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: SocketAddr) {
     let activity = Activity::new(Rc::clone(&worker.timer));
     let deadline = worker.timer.deadline();
     let timeouts = worker.snapshot().timeouts;
     deadline.set(timeouts.header_read);
-    // An error here is a client that went away: there is nobody left to tell.
-    let detected = first_bytes(&deadline, &worker, protocol::detect(&stream)).await;
-    let Some(Ok(Some((protocol, ahead)))) = detected else { return };
     let address = peer.ip().to_canonical();
-    let lines = client_lines(address);
-    let client = Rc::new(Client { worker: Rc::clone(&worker), activity: Rc::clone(&activity), address, lines });
+    let opened = open(&worker, stream, listener, &activity, &deadline).await;
+    let Some(Opened { io, peer, protocol, entrance }) = opened else { return };
+    let lines = client_lines(address, entrance.secure);
+    let (shared, busy) = (Rc::clone(&worker), Rc::clone(&activity));
+    let client = Rc::new(Client { worker: shared, activity: busy, address, lines, entrance });
     let service = service_fn(move |request: Request<Incoming>| {
         let client = Rc::clone(&client);
         let mut inbound = Inbound::new(&client, request);
         async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, &mut inbound).await) }
     });
-    let socket = Socket::new(stream, &worker.outbox);
-    let peer = socket.watch();
-    let io = ClientIo::new(socket, ahead, Rc::clone(&activity));
     let watch = Watch::new(worker, activity, deadline, timeouts);
     // Each in an allocation of its own, which goes while a connection rests.
     match protocol {
@@ -111,7 +109,7 @@ where
             return Some(io);
         }
         End::Late(Wait::Head(_)) => {
-            connection.into_parts().io.socket().send_now(LATE_HEAD);
+            connection.into_parts().io.send_last(LATE_HEAD);
             watch.worker.refuse(Refusal::HeadTimeout);
         }
         // The parser has answered; the error says that it did.
@@ -185,24 +183,6 @@ where
         Poll::Pending
     })
     .await;
-}
-
-/// Waits for the first bytes until the deadline; while draining, for one second more, because a client that was let in
-/// just before may be about to send.
-async fn first_bytes<F: Future>(deadline: &Deadline, worker: &Worker, bytes: F) -> Option<F::Output> {
-    let mut bytes = pin!(bytes);
-    let mut hurried = false;
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = bytes.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        if worker.draining.get() && !hurried {
-            hurried = true;
-            deadline.set(Duration::from_secs(1));
-        }
-        deadline.poll(cx).map(|()| None)
-    })
-    .await
 }
 
 /// The timeouts of a connection. One deadline serves them all: when it fires, what the connection waits for tells

@@ -28,6 +28,9 @@ pub enum Error {
     /// No route takes the request.
     #[error("no route for this host and path")]
     NoRoute,
+    /// The connection was opened for another listener (RFC 9110 §15.5.20).
+    #[error("this connection was opened for another host; open one for this host")]
+    Misdirected,
     /// More requests are in flight than `limits.requestsInFlight`.
     #[error("too many requests in flight")]
     Overloaded,
@@ -66,6 +69,7 @@ impl Error {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, "no-endpoint"),
             Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connect-failed"),

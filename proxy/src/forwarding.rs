@@ -19,9 +19,10 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) id: Option<RequestId>,
 }
 
-/// The lines about the client of a connection.
-pub(crate) fn client_lines(address: IpAddr) -> Vec<u8> {
-    format!("x-forwarded-for: {address}\r\nx-forwarded-proto: http\r\n").into_bytes()
+/// The lines about the client of a connection; `secure` where it speaks TLS.
+pub(crate) fn client_lines(address: IpAddr, secure: bool) -> Vec<u8> {
+    let scheme = if secure { "https" } else { "http" };
+    format!("x-forwarded-for: {address}\r\nx-forwarded-proto: {scheme}\r\n").into_bytes()
 }
 
 impl Forwarding<'_> {
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_client_is_told_of_in_whole_lines() {
-        let client = client_lines([192, 0, 2, 1].into());
+        let client = client_lines([192, 0, 2, 1].into(), false);
         let forwarding = Forwarding { client: &client, host: HeaderValue::from_static("shop.example:8080"), id: None };
         let mut text = Vec::new();
         forwarding.write_to(&mut text);

@@ -18,9 +18,10 @@ use crate::error::Error;
 use crate::forward::{self, Answer, Patience, forward};
 use crate::forwarding::Forwarding;
 use crate::headers::{self, Accepted};
+use crate::opening::Entrance;
 use crate::record::{self, Assigned, Outcome};
 use crate::refused::Refusal;
-use crate::route::Target;
+use crate::route::{Missed, Target};
 use crate::shard::Cause;
 use crate::snapshot::Snapshot;
 use crate::timer::Deadline;
@@ -35,6 +36,8 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// What endpoints are told of it, made once for all requests of the connection.
     pub(crate) lines: Vec<u8>,
+    /// Where it came in.
+    pub(crate) entrance: Entrance,
 }
 
 /// A request as it came, with the routing state that it meets.
@@ -90,7 +93,7 @@ async fn respond(
     let limit = worker.part_of(snapshot.limits.requests_in_flight);
     let admission = worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?;
     let Some(head) = request else { return Err(Error::ClientGone) };
-    let (target, accepted) = accept(snapshot, head)?;
+    let (target, accepted) = accept(snapshot, &client.entrance, head)?;
     let service = &snapshot.services[target.service];
     let visitor = if service.splits() {
         Some(Visitor::of(snapshot, service, head.headers(), &accepted, client.address, || worker.random()))
@@ -99,7 +102,8 @@ async fn respond(
     };
     let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
     let may_convert = record::may_convert(service, head.method(), head.uri().path());
-    let assigned = Assigned { worker, snapshot, line, service, arm, visitor, may_convert };
+    let secure = client.entrance.secure;
+    let assigned = Assigned { worker, snapshot, line, secure, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
     *head.version_mut() = Version::HTTP_11;
     let id = accepted.id.is_none().then(|| worker.request_id());
@@ -116,19 +120,29 @@ async fn respond(
 }
 
 /// Checks the request and finds its route.
-fn accept(snapshot: &Snapshot, request: &mut Request<RequestBody>) -> Result<(Target, Accepted), Error> {
+fn accept(
+    snapshot: &Snapshot,
+    entrance: &Entrance,
+    request: &mut Request<RequestBody>,
+) -> Result<(Target, Accepted), Error> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
         return Err(Error::TargetTooLong);
     }
     let accepted = headers::accept(request)?;
     let host = headers::without_port(&accepted.host);
     let path = request.uri().path();
+    let door = snapshot.routes.at(entrance.address);
+    let sni = entrance.sni.as_deref();
     let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        snapshot.routes.find(&host.to_ascii_lowercase(), path)
+        door.find(&host.to_ascii_lowercase(), path, sni)
     } else {
-        snapshot.routes.find(host, path)
+        door.find(host, path, sni)
     };
-    Ok((found.ok_or(Error::NoRoute)?, accepted))
+    match found {
+        Ok(target) => Ok((target, accepted)),
+        Err(Missed::NoRoute) => Err(Error::NoRoute),
+        Err(Missed::Misdirected) => Err(Error::Misdirected),
+    }
 }
 
 /// An answer, and what it says of the version that should have given it.
@@ -226,6 +240,7 @@ fn cause(error: &Error) -> Option<Cause> {
         | Error::BodyTooLarge
         | Error::Unsupported(_)
         | Error::NoRoute
+        | Error::Misdirected
         | Error::Overloaded
         | Error::BodyTimeout
         | Error::ClientGone => None,

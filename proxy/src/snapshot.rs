@@ -11,6 +11,7 @@ use crate::cohort::Window;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
+use crate::tls::TlsTable;
 use crate::trip::Trip;
 
 /// One generation of the routing state.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Which service takes a request.
     pub routes: Arc<RouteTable>,
+    /// How clients of HTTPS listeners are met.
+    pub(crate) tls: Arc<TlsTable>,
     /// The services, in the order of the routes' indices.
     pub services: Vec<Service>,
     /// Signs visitors' cookies.

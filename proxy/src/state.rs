@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tidegate_config::policy::{Conversion, Policy};
-use tidegate_config::{Address, Config, Name, Publication, Span, Split};
+use tidegate_config::{Address, Config, Name, Problems, Publication, Span, Split};
 
 use crate::clock::now;
 use crate::cohort::Window;
@@ -16,6 +16,7 @@ use crate::refused::Refused;
 use crate::registry::Registry;
 use crate::route::RouteTable;
 use crate::snapshot::{Arm, Role, Service, Snapshot, Timeouts};
+use crate::tls::{Keyring, TlsTable};
 use crate::trip::Trip;
 
 /// The addresses that DNS names stand for at the moment.
@@ -38,6 +39,7 @@ struct Carried {
     endpoints: HashMap<(Name, Name, SocketAddr), Arc<Endpoint>>,
     next_endpoint: u64,
     routes: Option<Routes>,
+    keyring: Keyring,
 }
 
 /// A route table and what it was built from: a change of shares alone builds none.
@@ -50,25 +52,43 @@ struct Routes {
 
 impl State {
     /// The state for `workers` workers, with a first publication in force.
-    pub fn new(publication: &Publication, resolved: &Resolved, workers: usize, registry: Arc<Mutex<Registry>>) -> Self {
+    pub fn new(
+        publication: &Publication,
+        resolved: &Resolved,
+        workers: usize,
+        registry: Arc<Mutex<Registry>>,
+    ) -> Result<Self, Problems> {
         let origin = now();
         let mut carried = Carried::default();
-        let snapshot = build(publication, resolved, workers, origin, &mut lock(&registry), &mut carried);
+        let tls = carried.keyring.table(&publication.config)?;
+        let snapshot = build(publication, resolved, workers, origin, tls, &mut lock(&registry), &mut carried);
         let current = ArcSwap::from_pointee(snapshot);
         let refused = Refused::new(workers);
-        Self { current, registry, refused, workers, origin, carried: Mutex::new(carried) }
+        Ok(Self { current, registry, refused, workers, origin, carried: Mutex::new(carried) })
+    }
+
+    /// Reads the certificates of a configuration, as a publication of it will need them.
+    pub(crate) fn prepare(&self, config: &Arc<Config>) -> Result<(), Problems> {
+        self.carried().keyring.table(config).map(drop)
     }
 
     /// Puts a publication in force: requests that begin after this see it, requests under way end as they began.
     ///
-    /// An older generation than the one in force is ignored.
-    pub fn apply(&self, publication: &Publication, resolved: &Resolved) {
-        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+    /// An older generation than the one in force is ignored, one with certificates that cannot be served refused.
+    pub fn apply(&self, publication: &Publication, resolved: &Resolved) -> Result<(), Problems> {
+        let mut carried = self.carried();
         if publication.generation < self.current.load().generation {
-            return;
+            return Ok(());
         }
-        let snapshot = build(publication, resolved, self.workers, self.origin, &mut lock(&self.registry), &mut carried);
+        let tls = carried.keyring.table(&publication.config)?;
+        let mut registry = lock(&self.registry);
+        let snapshot = build(publication, resolved, self.workers, self.origin, tls, &mut registry, &mut carried);
         self.current.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Carried> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The snapshot in force.
@@ -96,6 +116,7 @@ fn build(
     resolved: &Resolved,
     workers: usize,
     origin: Instant,
+    tls: Arc<TlsTable>,
     registry: &mut Registry,
     carried: &mut Carried,
 ) -> Snapshot {
@@ -146,6 +167,7 @@ fn build(
     Snapshot {
         generation: publication.generation,
         routes: carried.routes_of(config, names),
+        tls,
         services,
         cookie_key: publication.cookie_key,
         timeouts: timeouts(config),
