@@ -98,6 +98,11 @@ pub const DECISIONS_MAX: usize = 1_000;
 pub const INTERVALS_MAX: usize = 4_096;
 /// Bytes of a command sent over the Unix socket.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the message of one condition in an object's status: with 32 parents of three conditions each the object stays
+/// far below what an API server stores.
+pub const CONDITION_MESSAGE_BYTES_MAX: usize = 1_024;
+/// Replicas of a Gateway's proxies that may be asked for: a slip of the keyboard must not fill a cluster.
+pub const GATEWAY_REPLICAS_MAX: i32 = 100;
 
 /// The limits a user may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
