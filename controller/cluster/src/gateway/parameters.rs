@@ -189,9 +189,10 @@ fn toleration(part: &str) -> Result<Toleration, String> {
     if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect) {
         return Err(malformed());
     }
-    let (key, value) = match taint.contains('=') {
-        true => label(taint).map(|(key, value)| (key, Some(value)))?,
-        false => (qualified(taint)?, None),
+    let (key, value) = if taint.contains('=') {
+        label(taint).map(|(key, value)| (key, Some(value)))?
+    } else {
+        (qualified(taint)?, None)
     };
     let operator = if value.is_some() { "Equal" } else { "Exists" };
     Ok(Toleration {

@@ -37,17 +37,19 @@ impl FromStr for Cpu {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let millis = match text.strip_suffix('m') {
             Some(millis) => millis.parse().ok(),
-            None => {
-                let (cores, part) = text.split_once('.').unwrap_or((text, "0"));
-                let cores = cores.parse::<u32>().ok().and_then(|cores| cores.checked_mul(1000));
-                let digits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-                let part = digits.then(|| format!("{part:0<3}").parse::<u32>().ok()).flatten();
-                cores.zip(part).and_then(|(cores, part)| cores.checked_add(part))
-            }
+            None => thousandths(text),
         };
         let fits = millis.filter(|millis| (1..=1_000_000).contains(millis));
         fits.map(Self).ok_or_else(|| Malformed::new(text, "is not an amount of CPU", CPU_FORM))
     }
+}
+
+/// Cores with up to three decimal places.
+fn thousandths(text: &str) -> Option<u32> {
+    let (cores, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let part = digits.then(|| format!("{part:0<3}").parse::<u32>().ok()).flatten()?;
+    cores.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(part)
 }
 
 impl FromStr for Memory {

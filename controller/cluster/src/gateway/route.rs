@@ -36,6 +36,9 @@ struct Read<'a> {
     useless: bool,
 }
 
+/// A listener, and the hosts that it and a route have both.
+type Place<'l> = (&'l Listener, Vec<Option<Host>>);
+
 /// What a route is to a Gateway.
 #[derive(Debug, Default)]
 pub(super) struct Attached {
@@ -90,15 +93,15 @@ fn place<'l>(
     listeners: &'l [Listener],
     reference: &HttpRouteParentRefs,
     read: &Read<'_>,
-) -> Result<Vec<(&'l Listener, Vec<Option<Host>>)>, Finding> {
+) -> Result<Vec<Place<'l>>, Finding> {
     let HttpRouteParentRefs { section_name, port, .. } = reference;
     let named = |listener: &&Listener| {
         section_name.as_ref().is_none_or(|name| *name == listener.name) && port.is_none_or(|port| port == listener.port)
     };
     let candidates: Vec<&Listener> = listeners.iter().filter(named).collect();
     if candidates.is_empty() {
-        let names: Vec<String> = listeners.iter().map(|l| format!("{} on port {}", l.name, l.port)).collect();
-        let message = format!("no listener has this sectionName and port; allowed: {}", names.join(", "));
+        let known: Vec<String> = listeners.iter().map(|l| format!("{} on port {}", l.name, l.port)).collect();
+        let message = format!("no listener has this sectionName and port; allowed: {}", known.join(", "));
         return Err(Finding::fails("Accepted", "NoMatchingParent", message));
     }
     let takes = |listener: &Listener| {
@@ -175,7 +178,7 @@ impl<'a> Read<'a> {
     }
 
     /// The route at those of the listeners that can serve.
-    fn routes(&self, places: &[(&Listener, Vec<Option<Host>>)]) -> Vec<Route> {
+    fn routes(&self, places: &[Place<'_>]) -> Vec<Route> {
         let mut hosts: BTreeMap<&Option<Host>, Vec<String>> = BTreeMap::new();
         for (listener, met) in places.iter().filter(|(listener, _)| listener.served.is_some()) {
             for host in met {

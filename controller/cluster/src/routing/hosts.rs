@@ -6,9 +6,8 @@ use tidegate_config::Host;
 pub fn covers(outer: Option<&Host>, inner: Option<&Host>) -> bool {
     match (outer, inner) {
         (None, _) => true,
-        (Some(_), None) => false,
+        (Some(_), None) | (Some(Host::Exact(_)), Some(Host::Suffix(_))) => false,
         (Some(Host::Exact(outer)), Some(Host::Exact(inner))) => outer == inner,
-        (Some(Host::Exact(_)), Some(Host::Suffix(_))) => false,
         // A wildcard stands for at least one label: its suffix, which begins with a dot, is no host.
         (Some(Host::Suffix(outer)), Some(Host::Exact(inner))) => inner.len() > outer.len() && inner.ends_with(outer),
         (Some(Host::Suffix(outer)), Some(Host::Suffix(inner))) => inner.ends_with(outer),

@@ -59,9 +59,15 @@ fn everything_belongs_to_the_gateway_and_carries_its_labels() {
     let budget = disruption_budget.unwrap();
     let owned = [&service_account.metadata, &service.metadata, &deployment.metadata, &budget.metadata];
     for metadata in owned {
-        let owner = &metadata.owner_references.as_ref().unwrap()[0];
-        assert_eq!((owner.kind.as_str(), owner.name.as_str(), owner.uid.as_str()), ("Gateway", "web", "7-7"));
-        assert_eq!((owner.controller, owner.api_version.as_str()), (Some(true), "gateway.networking.k8s.io/v1"));
+        let reference = &metadata.owner_references.as_ref().unwrap()[0];
+        assert_eq!(
+            (reference.kind.as_str(), reference.name.as_str(), reference.uid.as_str()),
+            ("Gateway", "web", "7-7")
+        );
+        assert_eq!(
+            (reference.controller, reference.api_version.as_str()),
+            (Some(true), "gateway.networking.k8s.io/v1")
+        );
         assert_eq!(metadata.name.as_deref(), Some("tidegate-web"));
         assert_eq!(metadata.namespace.as_deref(), Some("infra"));
     }

@@ -130,6 +130,14 @@ fn listeners_in_each_others_way() {
                 "listener web d Accepted=False/UnsupportedProtocol",
             ],
         ),
+    ] {
+        check(row, &listeners(written), expected);
+    }
+}
+
+#[test]
+fn ports_that_cannot_be_opened() {
+    for (row, written, expected) in [
         (
             "the lower of two ports has the socket",
             "{name: a, port: 80, protocol: HTTP}, {name: b, port: 10080, protocol: HTTP}",
@@ -137,7 +145,7 @@ fn listeners_in_each_others_way() {
                 "listener web a Accepted=True/Accepted",
                 "listener web b Accepted=False/PortUnavailable",
                 "listener web b Conflicted=False/NoConflicts",
-            ],
+            ][..],
         ),
         (
             "an upper port alone is fine",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::ByteString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -93,13 +94,9 @@ fn put<K: DeserializeOwned>(objects: &mut Objects<K>, mut object: Value) {
 
 /// A Secret with a certificate for a host and its key, of this type.
 pub(super) fn secret(namespace: &str, name: &str, kind: &str, (chain, key): (&str, &str)) -> String {
-    let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    let data = |text: &str| {
-        use k8s_openapi::ByteString;
-        serde_json::to_value(ByteString(text.as_bytes().to_vec())).unwrap().as_str().unwrap().to_owned()
-    };
-    let body = format!("tls.crt: |-\n{}  tls.key: |-\n{}", indented(&data(chain)), indented(&data(key)));
-    format!("\n---\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\ntype: {kind}\ndata:\n  {body}")
+    let data = |text: &str| serde_json::to_string(&ByteString(text.as_bytes().to_vec())).unwrap();
+    let data = format!("{{tls.crt: {}, tls.key: {}}}", data(chain), data(key));
+    format!("\n---\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\ntype: {kind}\ndata: {data}")
 }
 
 /// A certificate and its key, as PEM.
