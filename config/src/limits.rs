@@ -151,6 +151,11 @@ pub const LINES_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const TOKEN_KEYS_MAX: usize = 32;
 /// Seconds by which two clocks may differ where a token's time is judged.
 pub const CLOCK_SKEW_SECONDS: u32 = 10;
+/// Bytes of the message of one condition in an object's status: with 32 parents of three conditions each the object stays
+/// far below what an API server stores.
+pub const CONDITION_MESSAGE_BYTES_MAX: usize = 1_024;
+/// Replicas of a Gateway's proxies that may be asked for: a slip of the keyboard must not fill a cluster.
+pub const GATEWAY_REPLICAS_MAX: i32 = 100;
 
 /// The limits a user may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

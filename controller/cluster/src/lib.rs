@@ -5,6 +5,7 @@ pub mod authority_secret;
 pub mod ca;
 pub mod catalog;
 pub mod distribute;
+pub mod gateway;
 pub mod issuer;
 pub mod keys;
 pub mod lead;
@@ -12,6 +13,7 @@ pub mod leader;
 #[cfg(test)]
 mod manifests;
 pub mod reflect;
+pub mod routing;
 pub mod site;
 pub mod versions;
 pub mod world;
