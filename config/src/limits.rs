@@ -96,6 +96,8 @@ pub const SCRAPE_TIMEOUT_SECONDS: u32 = 5;
 pub const DECISIONS_MAX: usize = 1_000;
 /// Intervals of evidence kept for the report of one rollout; past that neighbours of one epoch are merged.
 pub const INTERVALS_MAX: usize = 4_096;
+/// Bytes of the manifests given to `tidegate inject`: every object of a large installation fits.
+pub const MANIFESTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a command sent over the Unix socket.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
