@@ -105,6 +105,18 @@ pub const SCRAPE_TIMEOUT_SECONDS: u32 = 5;
 pub const DECISIONS_MAX: usize = 1_000;
 /// Intervals of evidence kept for the report of one rollout; past that neighbours of one epoch are merged.
 pub const INTERVALS_MAX: usize = 4_096;
+/// Bytes of the manifests given to `tidegate inject`: every object of a large installation fits.
+pub const MANIFESTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a question of the API server about a pod: twice what it takes itself from those who create one.
+pub const ADMISSION_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Milliseconds in which such a question is answered, its reading included: it waits 2 s, connecting included.
+pub const ADMISSION_MILLISECONDS: u64 = 1_500;
+/// Milliseconds that a pod waits until its revision is on record, of those: watches are milliseconds behind, seldom more.
+pub const REVISION_WAIT_MILLISECONDS: u64 = 1_000;
+/// Warnings in such an answer: the API server shortens what is longer than 4 kB together.
+pub const WARNINGS_MAX: usize = 10;
+/// Bytes of the message of an Event (`core/v1` allows 1,024).
+pub const NOTICE_BYTES_MAX: usize = 1_000;
 /// Bytes of a command sent over the Unix socket.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one message from the controller to a proxy: five times what 5,000 services with 20,000 endpoints, all in the

@@ -34,6 +34,7 @@ fn every_limit_has_its_row() {
         "From the controller to its proxies",
         "Decisions and operators",
         "In a cluster",
+        "The webhook",
     ] {
         for row in rows(&document, heading) {
             assert!(!row[2].is_empty() && row[3].len() > 3, "{}: no unit or no reason", row[0]);

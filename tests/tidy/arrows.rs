@@ -3,7 +3,8 @@
 use super::sources::{assert_none, sources, text};
 
 /// What each package may depend on of ours, in its `Cargo.toml` and in its code.
-const ARROWS: [(&str, &[&str]); 3] = [("config", &[]), ("proxy", &["config"]), ("controller", &["config"])];
+const ARROWS: [(&str, &[&str]); 4] =
+    [("config", &[]), ("inject", &["config"]), ("proxy", &["config"]), ("controller", &["config"])];
 
 /// All that `config` needs: it reads text and hashes names.
 const CONFIG_DEPENDENCIES: [&str; 6] =
@@ -22,7 +23,7 @@ fn packages_import_along_the_arrows() {
             continue;
         };
         seen += 1;
-        for other in ["config", "proxy", "controller"] {
+        for other in ["config", "inject", "proxy", "controller"] {
             let itself = other == *package;
             if !itself && !allowed.contains(&other) && source.text.contains(&format!("tidegate_{other}::")) {
                 faults.push(format!("{}: {package} must not import {other}", source.path));
@@ -66,7 +67,7 @@ fn proxy_links_no_store_and_no_watcher() {
 
 #[test]
 fn no_package_has_features() {
-    for package in [".", "config", "proxy", "controller"] {
+    for package in [".", "config", "inject", "proxy", "controller"] {
         let manifest = text(format!("{package}/Cargo.toml"));
         assert!(!manifest.contains("\n[features]"), "{package}: one product, one build");
     }

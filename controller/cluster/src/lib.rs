@@ -16,4 +16,5 @@ pub mod reflect;
 pub mod routing;
 pub mod site;
 pub mod versions;
+pub mod webhook;
 pub mod world;
