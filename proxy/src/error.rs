@@ -1,11 +1,13 @@
 //! Why a request got no answer from its service, and the one answer that each reason means.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::ResponseBody;
+use crate::snapshot::Refusal;
 
 /// The field that names the reason, for machines.
 pub(crate) const REASON: &str = "x-tidegate-reason";
@@ -34,6 +36,9 @@ pub enum Error {
     /// More requests are in flight than `limits.requestsInFlight`.
     #[error("too many requests in flight")]
     Overloaded,
+    /// The version is configured to refuse.
+    #[error("refused")]
+    Refused(Arc<Refusal>),
     /// The version has no endpoint at all.
     #[error("no endpoint")]
     NoEndpoint,
@@ -71,6 +76,7 @@ impl Error {
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::Refused(refusal) => (refusal.status, "refused"),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, "no-endpoint"),
             Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connect-failed"),
             Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
@@ -89,7 +95,8 @@ impl Error {
         *response.status_mut() = status;
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        fields.insert(REASON, HeaderValue::from_static(reason));
+        let written = if let Self::Refused(refusal) = self { Some(refusal.reason.clone()) } else { None };
+        fields.insert(REASON, written.unwrap_or(HeaderValue::from_static(reason)));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

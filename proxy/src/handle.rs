@@ -162,6 +162,9 @@ async fn send(
     assigned: &Assigned<'_>,
 ) -> Result<Sent, Error> {
     let Assigned { worker, snapshot, service, .. } = assigned;
+    if let Some(refusal) = &service.arms[assigned.arm].refusal {
+        return Err(Error::Refused(Arc::clone(refusal)));
+    }
     let deadline = worker.timer.deadline();
     let timeouts = &snapshot.timeouts;
     let patience = Patience {
@@ -242,6 +245,7 @@ fn cause(error: &Error) -> Option<Cause> {
         | Error::NoRoute
         | Error::Misdirected
         | Error::Overloaded
+        | Error::Refused(_)
         | Error::BodyTimeout
         | Error::ClientGone => None,
     }

@@ -50,6 +50,7 @@ impl Refusal {
             Error::Misdirected => Some(Self::Misdirected),
             Error::Overloaded => Some(Self::Overloaded),
             Error::BodyTooLarge
+            | Error::Refused(_)
             | Error::NoEndpoint
             | Error::Connect(_)
             | Error::ConnectTimeout

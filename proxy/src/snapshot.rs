@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, StatusCode};
 use tidegate_config::policy::Conversion;
-use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
+use tidegate_config::{Key, Limits, Name, Refuse, RolloutId, Visitor};
 
 use crate::assign;
 use crate::cohort::Window;
@@ -88,10 +89,30 @@ pub struct Arm {
     pub upper: u32,
     /// Where it runs.
     pub endpoints: Arc<[Arc<Endpoint>]>,
+    /// What the proxy answers itself, where it is so configured.
+    pub refusal: Option<Arc<Refusal>>,
     /// Counters of this version in this epoch.
     pub shards: Arc<Shards>,
     /// Counters of requests that a tester sent here.
     pub outside: Arc<Shards>,
+}
+
+/// The answer of a version that refuses.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// The reason for machines.
+    pub reason: HeaderValue,
+}
+
+impl Refusal {
+    /// The answer that is configured.
+    pub(crate) fn of(refuse: &Refuse) -> Option<Arc<Self>> {
+        let status = StatusCode::from_u16(refuse.status).ok()?;
+        let reason = HeaderValue::from_str(refuse.reason.as_str()).ok()?;
+        Some(Arc::new(Self { status, reason }))
+    }
 }
 
 /// What a version is in its service.

@@ -15,7 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::refused::Refused;
 use crate::registry::Registry;
 use crate::route::RouteTable;
-use crate::snapshot::{Arm, Role, Service, Snapshot, Timeouts};
+use crate::snapshot::{Arm, Refusal, Role, Service, Snapshot, Timeouts};
 use crate::tls::{Keyring, TlsTable};
 use crate::trip::Trip;
 
@@ -138,7 +138,9 @@ fn build(
             let endpoints = carried.endpoints_of(&old, name, &arm.version, &addresses_of(addresses, resolved), origin);
             let outside = counters.outside(&arm.version, workers);
             let (role, version) = (role(split, &arm.version), arm.version.clone());
-            arms.push(Arm { version, role, upper, endpoints, shards, outside });
+            let refuse = configured.versions.get(&arm.version).and_then(|version| version.refuse.as_ref());
+            let refusal = refuse.and_then(Refusal::of);
+            arms.push(Arm { version, role, upper, endpoints, refusal, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
         let policy = configured.rollout.as_ref();
