@@ -52,18 +52,14 @@ async fn write(secrets: &Api<Secret>, known: Option<Secret>, authorities: &Autho
         [field("crt", authority.certificate()), field("key", authority.key())]
     });
     let data: BTreeMap<String, ByteString> = data.collect();
-    match known {
+    if let Some(secret) = known {
         // It names the version it was read in.
-        Some(secret) => {
-            let secret = Secret { data: Some(data), ..secret };
-            secrets.replace(SECRET, &PostParams::default(), &secret).await.map(drop)
-        }
-        None => {
-            let metadata = ObjectMeta { name: Some(SECRET.to_owned()), ..ObjectMeta::default() };
-            let secret = Secret { metadata, data: Some(data), ..Secret::default() };
-            secrets.create(&PostParams::default(), &secret).await.map(drop)
-        }
+        let secret = Secret { data: Some(data), ..secret };
+        return secrets.replace(SECRET, &PostParams::default(), &secret).await.map(drop);
     }
+    let metadata = ObjectMeta { name: Some(SECRET.to_owned()), ..ObjectMeta::default() };
+    let secret = Secret { metadata, data: Some(data), ..Secret::default() };
+    secrets.create(&PostParams::default(), &secret).await.map(drop)
 }
 
 fn read(secret: &Secret) -> Result<Option<Authorities>, CaError> {

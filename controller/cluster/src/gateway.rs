@@ -16,6 +16,7 @@ mod namespaces;
 mod parameters;
 mod ports;
 mod quantity;
+mod references;
 mod route;
 mod rule;
 pub mod status;
@@ -32,6 +33,7 @@ pub use finding::Finding;
 pub use parameters::{Parameters, ServiceType};
 pub use ports::{ADMIN_PORT, UNPRIVILEGED};
 pub use quantity::{Cpu, Memory};
+pub use references::references;
 pub use route::Parent;
 
 use crate::routing::{Plan, Route, isolate, resolve};

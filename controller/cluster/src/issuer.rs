@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::distribute::JwkSet;
 
 /// How often keys are read: an issuer shows a new key long before it signs with it.
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_mins(5);
 /// How soon again after a failure.
 const AGAIN: Duration = Duration::from_secs(2);
 

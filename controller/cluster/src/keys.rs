@@ -23,7 +23,9 @@ pub enum KeysError {
     #[error("cannot read or make Secret {SECRET}: {0}")]
     Api(#[from] kube::Error),
     /// The Secret is not as we made it. It is not replaced: that would draw every visitor anew.
-    #[error("data.{field} of Secret {SECRET} has {found} bytes, expected 16; restore it from a backup, or delete the Secret to draw all visitors anew")]
+    #[error(
+        "data.{field} of Secret {SECRET} has {found} bytes, expected 16; restore it from a backup, or delete the Secret to draw all visitors anew"
+    )]
     Damaged {
         /// The field.
         field: &'static str,

@@ -4,6 +4,7 @@
 mod case;
 mod desk;
 pub mod gates;
+pub mod infrastructure;
 mod scraper;
 
 pub use case::{Asked, Case, Memory, Outcome, Targets, Wish, canary_share};

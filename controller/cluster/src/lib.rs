@@ -5,6 +5,7 @@ pub mod authority_secret;
 pub mod ca;
 pub mod catalog;
 pub mod distribute;
+pub mod feeds;
 pub mod gateway;
 pub mod issuer;
 pub mod keys;
@@ -12,8 +13,10 @@ pub mod lead;
 pub mod leader;
 #[cfg(test)]
 mod manifests;
+pub mod publish;
 pub mod reflect;
 pub mod routing;
+pub mod run;
 pub mod site;
 pub mod versions;
 pub mod webhook;

@@ -2,6 +2,7 @@
 //! whole worlds only, the first one when every kind has been listed.
 
 mod kept;
+mod referred;
 
 use std::fmt;
 use std::pin::pin;
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::world::{Key, Objects, World};
 
 pub use kept::Kept;
+use referred::Referred;
 
 /// Changes that come within this time of each other make one world: a rollout of a Deployment is many events.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -72,11 +74,13 @@ impl Keeper {
         tasks.spawn(Arc::clone(self).keep::<K>(client.clone(), scope));
     }
 
-    /// Publishes what changes, for ever.
-    pub async fn publish(self: Arc<Self>) {
+    /// Publishes what changes, for ever. What the world refers to one by one is watched as long as it does.
+    pub async fn publish(self: Arc<Self>, client: Client) {
+        let mut referred = Referred::default();
         loop {
             self.changed.notified().await;
             tokio::time::sleep(TOGETHER).await;
+            referred.follow(&self, &client);
             let world = self.with(|state| (state.unlisted == 0).then(|| Arc::new(state.world.clone())));
             if world.is_some() {
                 self.published.send_replace(world);
@@ -88,7 +92,7 @@ impl Keeper {
         let (api, config) = K::watched(client, &scope);
         let kind = format!("{} {scope}", K::kind(&()));
         let mut stream = pin!(watcher(api, config).default_backoff());
-        let (mut listed, mut listing) = (false, Objects::<K>::new());
+        let (mut unlisted, mut listing) = (Some(Unlisted(&self)), Objects::<K>::new());
         while let Some(event) = stream.next().await {
             if let Err(error) = &event {
                 self.with(|state| state.troubles.insert(kind.clone(), error.to_string()));
@@ -117,13 +121,12 @@ impl Keeper {
                     self.change(|world| K::objects(world).remove(&Key::of(&object)));
                     false
                 }
-                // A kind whose definition is not installed has no objects; whoever installs it later is noticed.
-                Err(error) => is_unknown(&error),
+                // A kind whose definition is not installed has no objects; whoever installs it later is noticed. And one
+                // object that we may not read is as good as none.
+                Err(error) => is_unknown(&error) || matches!(scope, Scope::One(_)),
             };
-            if done && !listed {
-                listed = true;
-                self.with(|state| state.unlisted -= 1);
-                self.changed.notify_one();
+            if done {
+                drop(unlisted.take());
             }
         }
     }
@@ -140,6 +143,16 @@ impl Keeper {
     /// Forgets an object that is not watched any more.
     pub fn forget<K: Kept>(&self, key: &Key) {
         self.change(|world| K::objects(world).remove(key));
+    }
+}
+
+/// A watch that has not listed its objects yet, until dropped: also one that is not wanted any more.
+struct Unlisted<'a>(&'a Keeper);
+
+impl Drop for Unlisted<'_> {
+    fn drop(&mut self) {
+        self.0.with(|state| state.unlisted -= 1);
+        self.0.changed.notify_one();
     }
 }
 
