@@ -38,6 +38,7 @@ mod server;
 mod shard;
 mod snapshot;
 mod state;
+pub mod subscribe;
 mod timer;
 mod trip;
 mod upload;
