@@ -75,7 +75,7 @@ impl Message {
     /// The message as a line, with its end.
     pub fn line(&self) -> Result<Vec<u8>, Unreadable> {
         // Compact JSON has no line break inside: those of texts are escaped.
-        let mut line = serde_json::to_vec(self).map_err(|error| Unreadable(error.to_string()))?;
+        let mut line = write(self)?;
         line.push(b'\n');
         Ok(line)
     }
@@ -98,13 +98,40 @@ pub struct Acknowledgement {
 }
 
 impl Acknowledgement {
+    /// The acknowledgement as the body of a request.
+    pub fn body(&self) -> Result<Vec<u8>, Unreadable> {
+        write(self)
+    }
+
     /// Reads the body of a request.
     pub fn read(body: &[u8]) -> Result<Self, Unreadable> {
         read(body)
     }
 }
 
-/// A message that is none: the place in it and what is wrong there.
+/// The body of every answer of the controller that is no success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// One word for programs: `unauthenticated`, `forbidden`, `not-ready` …
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl Refusal {
+    /// The refusal as the body of an answer.
+    pub fn body(&self) -> Result<Vec<u8>, Unreadable> {
+        write(self)
+    }
+
+    /// Reads the body of an answer.
+    pub fn read(body: &[u8]) -> Result<Self, Unreadable> {
+        read(body)
+    }
+}
+
+/// A message that is none, or cannot be one: the place in it and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable(String);
 
@@ -121,6 +148,10 @@ fn read<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, Unreadable> {
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| Unreadable(error.to_string()))?;
     reader.end().map_err(|error| Unreadable(error.to_string()))?;
     Ok(value)
+}
+
+fn write(value: &impl Serialize) -> Result<Vec<u8>, Unreadable> {
+    serde_json::to_vec(value).map_err(|error| Unreadable(error.to_string()))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod server;
 mod shard;
 mod snapshot;
 mod state;
+pub mod subscribe;
 mod timer;
 mod tls;
 mod trip;

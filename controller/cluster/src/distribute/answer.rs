@@ -10,7 +10,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Body;
 use tidegate_config::limits;
-use tidegate_config::wire::{ACKNOWLEDGEMENTS, Acknowledgement, CONTENT_TYPE, PUBLICATIONS};
+use tidegate_config::wire::{ACKNOWLEDGEMENTS, Acknowledgement, CONTENT_TYPE, PUBLICATIONS, Refusal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -133,7 +133,9 @@ fn denial(denied: &Denied) -> Answer {
 
 /// An error: for programs `reason`, for people `message`.
 fn refusal(status: StatusCode, reason: &str, message: &str) -> Answer {
-    let body = serde_json::json!({ "reason": reason, "message": message }).to_string();
+    let refusal = Refusal { reason: reason.to_owned(), message: message.to_owned() };
+    // Two texts can always be written.
+    let body = refusal.body().unwrap_or_default();
     let mut answer = Response::new(Full::new(Bytes::from(body)).boxed_unsync());
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
