@@ -59,6 +59,11 @@ impl InjectionOptions {
 }
 
 impl Resources {
+    /// The default of CPU: request and limit.
+    pub const CPU: (&str, &str) = ("50m", "1");
+    /// The default of memory: three times what an idle sidecar has, and room for thousands of connections.
+    pub const MEMORY: (&str, &str) = ("32Mi", "256Mi");
+
     /// Requests and limits.
     pub fn new(cpu: (Quantity, Quantity), memory: (Quantity, Quantity)) -> Result<Self, Problems> {
         let mut problems = Problems::default();
