@@ -44,6 +44,7 @@ mod state;
 mod timer;
 mod tls;
 mod trip;
+mod upgrade;
 mod upload;
 mod visitor;
 mod worker;
