@@ -57,6 +57,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
             while let Some(rested) = Box::pin(serve_http1(io, &service, &client, &watch, &peer)).await {
                 io = rested;
                 if !io.has_bytes() && !rest(&watch, &peer).await {
+                    io.send_last(b"");
                     return;
                 }
             }
@@ -135,6 +136,8 @@ where
                 Box::pin(upgrade.pass(io, &watch.activity, &watch.deadline, idle)).await;
             }
         }
+        End::Late(Wait::Request(_)) => connection.into_parts().io.send_last(b""),
+        // What ends in the middle of a message must not look like its end.
         End::Late(_) => {}
     }
     None
