@@ -41,9 +41,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let Some(Opened { io, peer, protocol, entrance }) = opened else { return };
     let lines = client_lines(address, entrance.secure);
     let (shared, busy) = (Rc::clone(&worker), Rc::clone(&activity));
-    let client = Rc::new(Client { worker: shared, activity: busy, address, lines, entrance });
+    let upgrade = Cell::new(None);
+    let client = Rc::new(Client { worker: shared, activity: busy, address, lines, entrance, upgrade });
+    let served = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| {
-        let client = Rc::clone(&client);
+        let client = Rc::clone(&served);
         let mut inbound = Inbound::new(&client, request);
         async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, &mut inbound).await) }
     });
@@ -52,9 +54,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     match protocol {
         Protocol::Http1 => {
             let mut io = io;
-            while let Some(rested) = Box::pin(serve_http1(io, &service, &watch, &peer)).await {
+            while let Some(rested) = Box::pin(serve_http1(io, &service, &client, &watch, &peer)).await {
                 io = rested;
                 if !io.has_bytes() && !rest(&watch, &peer).await {
+                    io.send_last(b"");
                     return;
                 }
             }
@@ -65,7 +68,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
 
 /// Serves requests until the connection ends. Returns the socket if nothing has come for a while: then all that hyper
 /// keeps for a connection, its buffers above all, can go until something does.
-async fn serve_http1<S>(io: ClientIo, service: S, watch: &Watch, peer: &SocketWatch) -> Option<ClientIo>
+async fn serve_http1<S>(
+    io: ClientIo,
+    service: S,
+    client: &Client,
+    watch: &Watch,
+    peer: &SocketWatch,
+) -> Option<ClientIo>
 where
     S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible> + Unpin,
 {
@@ -118,7 +127,18 @@ where
                 watch.worker.refuse(refusal);
             }
         }
-        End::Late(_) | End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) => {
+            if let Some(upgrade) = client.upgrade.take() {
+                let parts = connection.into_parts();
+                let mut io = parts.io;
+                io.put_back(parts.read_buf);
+                let idle = watch.timeouts.upgrade_idle;
+                Box::pin(upgrade.pass(io, &watch.activity, &watch.deadline, idle)).await;
+            }
+        }
+        End::Late(Wait::Request(_)) => connection.into_parts().io.send_last(b""),
+        // What ends in the middle of a message must not look like its end.
+        End::Late(_) => {}
     }
     None
 }

@@ -25,6 +25,7 @@ use crate::route::{Missed, Target};
 use crate::shard::Cause;
 use crate::snapshot::Snapshot;
 use crate::timer::Deadline;
+use crate::upgrade::Upgrade;
 use crate::upload::{Progress, RequestBody};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
@@ -38,6 +39,8 @@ pub(crate) struct Client {
     pub(crate) lines: Vec<u8>,
     /// Where it came in.
     pub(crate) entrance: Entrance,
+    /// What follows its last response, where that is not the end.
+    pub(crate) upgrade: Cell<Option<Upgrade>>,
 }
 
 /// A request as it came, with the routing state that it meets.
@@ -107,13 +110,16 @@ async fn respond(
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
     *head.version_mut() = Version::HTTP_11;
     let id = accepted.id.is_none().then(|| worker.request_id());
-    let forwarding = Forwarding { client: &client.lines, host: accepted.host, id };
+    let forwarding = Forwarding { client: &client.lines, host: accepted.host, upgrades: accepted.upgrades, id };
     line.sent(id, target.service, &assigned);
 
     let sent = send(request, &forwarding, progress, target, &assigned).await;
     let latency = now().saturating_duration_since(started);
     unanswered.settled.set(true);
     match sent {
+        Ok(sent) if sent.answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Ok(switched(client, &assigned, sent, admission, latency))
+        }
         Ok(sent) => Ok(answered(&assigned, sent, admission, latency)),
         Err(error) => Ok(failed(&assigned, &error, latency)),
     }
@@ -201,15 +207,11 @@ fn answered(
     let Sent { answer: Answer { response, mut link, lease }, by, deadline, failure } = sent;
     let (mut head, incoming) = response.into_parts();
     admission.answered();
-    // Nobody asked for another protocol: upgrades are refused before they are forwarded.
-    let unasked = head.status == StatusCode::SWITCHING_PROTOCOLS;
-    match headers::returned(&mut head.headers) {
-        Ok(closes) if !unasked => link.last = closes || head.version == Version::HTTP_10,
-        _ => {
-            forward::note_failure(&assigned.service.arms[by], lease.endpoint());
-            return failed(assigned, &Error::BadResponse, latency);
-        }
-    }
+    let Ok(closes) = headers::returned(&mut head.headers) else {
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
+        return failed(assigned, &Error::BadResponse, latency);
+    };
+    link.last = closes || head.version == Version::HTTP_10;
     let failure = failure.or(head.status.is_server_error().then_some(Cause::Status));
     if head.status.is_server_error() {
         forward::note_failure(&assigned.service.arms[by], lease.endpoint());
@@ -222,6 +224,30 @@ fn answered(
     let idle = assigned.snapshot.timeouts.body_idle;
     let body = ResponseBody::endpoint(incoming, link, lease, deadline, idle, admission);
     Response::from_parts(head, body)
+}
+
+/// Says that the protocol changes, and leaves the rest to the client's connection.
+#[cold]
+fn switched(
+    client: &Client,
+    assigned: &Assigned<'_>,
+    sent: Sent,
+    mut admission: Admission,
+    latency: Duration,
+) -> Response<ResponseBody> {
+    let Sent { answer: Answer { response, link, lease }, by, failure, .. } = sent;
+    let (mut head, _) = response.into_parts();
+    admission.answered();
+    let (Some((endpoint, ahead)), Ok(())) = (link.into_upgraded(), headers::returned_upgrade(&mut head.headers)) else {
+        // Nobody asked for it, or it does not say for what.
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
+        return failed(assigned, &Error::BadResponse, latency);
+    };
+    lease.endpoint().succeeded();
+    head.version = Version::HTTP_11;
+    assigned.record(&Outcome { latency, status: Some(head.status), failure }, &mut head.headers);
+    client.upgrade.set(Some(Upgrade { endpoint, ahead, _lease: lease, _admission: admission }));
+    Response::from_parts(head, ResponseBody::Text(None))
 }
 
 /// Answers in the place of a version that gave no response, and records that.

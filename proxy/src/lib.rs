@@ -45,6 +45,7 @@ pub mod subscribe;
 mod timer;
 mod tls;
 mod trip;
+mod upgrade;
 mod upload;
 mod visitor;
 mod worker;

@@ -44,6 +44,7 @@ pub struct Timeouts {
     pub connect: Duration,
     pub body_idle: Duration,
     pub endpoint_idle: Duration,
+    pub upgrade_idle: Duration,
     pub drain: Duration,
 }
 

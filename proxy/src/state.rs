@@ -209,14 +209,23 @@ fn short_hash(name: &Name) -> u32 {
 }
 
 fn timeouts(config: &Config) -> Timeouts {
-    let tidegate_config::Timeouts { header_read, client_idle, connect, request: _, body_idle, endpoint_idle, drain } =
-        config.timeouts.clone();
+    let tidegate_config::Timeouts {
+        header_read,
+        client_idle,
+        connect,
+        request: _,
+        body_idle,
+        endpoint_idle,
+        upgrade_idle,
+        drain,
+    } = config.timeouts.clone();
     Timeouts {
         header_read: header_read.into(),
         client_idle: client_idle.into(),
         connect: connect.into(),
         body_idle: body_idle.into(),
         endpoint_idle: endpoint_idle.into(),
+        upgrade_idle: upgrade_idle.into(),
         drain: drain.into(),
     }
 }

@@ -305,6 +305,14 @@ impl Client {
         }
     }
 
+    /// The next bytes, which are no response.
+    #[track_caller]
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.read_exactly(length, &mut bytes).expect("so many bytes");
+        bytes
+    }
+
     /// Waits until the proxy closes the connection, and returns what it sent until then.
     #[track_caller]
     pub(crate) fn rest(&mut self) -> String {

@@ -29,3 +29,4 @@ mod timeouts;
 mod tls;
 mod tls_connections;
 mod trip;
+mod upgrades;

@@ -127,6 +127,29 @@ fn a_rested_connection_goes_on_and_ends_with_a_drain() {
     assert_eq!(client.rest(), "");
 }
 
+/// RFC 8446 §6.1: what has ended says so, what was cut off does not.
+#[test]
+fn an_idle_connection_ends_as_tls_does_and_a_broken_response_does_not() {
+    let backend = Backend::start(|exchange| {
+        let is_short = exchange.request().line().contains("/short");
+        exchange.send(if is_short {
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok"
+        } else {
+            "HTTP/1.0 200 OK\r\n\r\nok"
+        });
+        After::Close
+    });
+    for (idle, path, ends) in [("500ms", "/", true), ("1500ms", "/", true), ("500ms", "/short", false)] {
+        let proxy = start(&backend, &format!("timeouts: {{clientIdle: {idle}}}"));
+        let mut session = TlsClient::offering(&[]).connect(proxy.address(), "shop.example").unwrap();
+        write!(session, "GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        let read = session.read_to_end(&mut answer);
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+        assert_eq!(read.is_ok(), ends, "{path} {read:?}");
+    }
+}
+
 #[test]
 fn a_client_that_reads_slowly_gets_everything() {
     const BODY: usize = 12 << 20;

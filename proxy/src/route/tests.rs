@@ -1,3 +1,5 @@
+//! Tables of requests and the routes that take them.
+
 use proptest::prelude::*;
 
 use super::*;
