@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_api::httproutes::{HttpRoute, HttpRouteParentRefs, HttpRouteRules};
+use gateway_api::experimental::httproutes::{HttpRoute, HttpRouteParentRefs, HttpRouteRules};
 use tidegate_config::Host;
 
 use super::finding::{Finding, wrong};
