@@ -9,7 +9,7 @@ use crate::problem::Problems;
 pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Problems reported for one document; past that the reader has stopped reading too.
 pub const PROBLEMS_MAX: usize = 100;
-/// Routes in a file.
+/// Routes in a file, and routes of a Gateway: one for each host and path of a rule at each listener.
 pub const ROUTES_MAX: usize = 10_000;
 /// Listeners in a file: a Gateway has 64 at most, and its `ListenerSets` add to them.
 pub const LISTENERS_MAX: usize = 1_000;

@@ -26,6 +26,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_api::gateways::Gateway;
+use tidegate_config::limits::ROUTES_MAX;
 
 pub use address::{Asked, Range, address, addresses};
 pub use class::SUPPORTED_FEATURES;
@@ -42,6 +43,9 @@ use listener::Listener;
 
 /// The name of this controller, which a `GatewayClass` gives in `spec.controllerName`.
 pub const CONTROLLER_NAME: &str = "tidegate.dev/gateway-controller";
+
+/// Listeners of a Gateway (`Gateway.spec.listeners`), for each of which there may be one route of our own.
+const LISTENERS_MAX: usize = 64;
 
 /// What the Gateway API's objects mean.
 #[derive(Debug, Clone)]
@@ -96,10 +100,15 @@ pub fn compile(world: &World, controller: &str, defaults: &Parameters) -> Compil
         ours.map(|(key, gateway)| (key.clone(), listener::judge(world, gateway))).collect();
     let mut http_routes = BTreeMap::new();
     let mut gathered: BTreeMap<Key, Gathered> = BTreeMap::new();
-    for (key, object) in &world.http_routes {
-        let (parents, attached) = route::attach(world, &listeners, key, object);
+    // Those that were there first have their place first.
+    let mut by_age: Vec<_> = world.http_routes.iter().collect();
+    by_age.sort_by_cached_key(|(key, object)| (route::created(object), key.to_string()));
+    for (key, object) in by_age {
+        let (mut parents, attached) = route::attach(world, &listeners, key, object);
         for (gateway, attached) in attached {
-            gathered.entry(gateway).or_default().add(attached);
+            if !gathered.entry(gateway.clone()).or_default().add(attached) {
+                parents.iter_mut().filter(|parent| parent.gateway == gateway).for_each(Parent::turn_away);
+            }
         }
         if !parents.is_empty() {
             http_routes.insert(key.clone(), parents);
@@ -117,17 +126,26 @@ pub fn compile(world: &World, controller: &str, defaults: &Parameters) -> Compil
 /// What all routes come to for one Gateway.
 #[derive(Debug, Default)]
 struct Gathered {
+    /// How large `routes` is, each counted once for each of its listeners.
+    size: usize,
     /// How many are attached, by listener.
     counts: BTreeMap<String, usize>,
     routes: Vec<Route>,
 }
 
 impl Gathered {
-    fn add(&mut self, attached: route::Attached) {
+    /// Adds what one route has become, if there is room for it.
+    fn add(&mut self, attached: route::Attached) -> bool {
+        let added: usize = attached.routes.iter().map(|route| route.listeners.len()).sum();
+        if self.size + added > ROUTES_MAX - LISTENERS_MAX {
+            return false;
+        }
+        self.size += added;
         for listener in attached.listeners {
             *self.counts.entry(listener).or_default() += 1;
         }
         self.routes.extend(attached.routes);
+        true
     }
 }
 

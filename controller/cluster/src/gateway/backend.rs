@@ -1,6 +1,6 @@
 //! PURE. Who answers a rule: its references to Services, each checked.
 
-use gateway_api::httproutes::HttpRouteRulesBackendRefs;
+use gateway_api::experimental::httproutes::HttpRouteRulesBackendRefs;
 
 use super::grants::{End, GROUP, permitted};
 use super::listener::ROUTE_KIND;

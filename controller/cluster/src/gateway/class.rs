@@ -10,7 +10,7 @@ use crate::world::World;
 /// The features of the API that this controller has, sorted (`GatewayClass.status.supportedFeatures`).
 ///
 /// `HTTPRoute` joins them with the last condition and filter of its core; until then claiming it would promise these.
-pub const SUPPORTED_FEATURES: [&str; 9] = [
+pub const SUPPORTED_FEATURES: [&str; 10] = [
     "Gateway",
     "GatewayAddressEmpty",
     "GatewayHTTPListenerIsolation",
@@ -18,6 +18,7 @@ pub const SUPPORTED_FEATURES: [&str; 9] = [
     "GatewayPort8080",
     "GatewayStaticAddresses",
     "HTTPRouteDestinationPortMatching",
+    "HTTPRouteNamedRouteRule",
     "HTTPRouteParentRefPort",
     "ReferenceGrant",
 ];

@@ -97,6 +97,7 @@ mod tests {
         let resolved = Finding::fails("ResolvedRefs", "BackendNotFound", "spec.rules[0]: nobody there");
         for (accepted, since) in [
             (Finding::holds("Accepted", "Accepted"), 2),
+            (Finding::holds("Accepted", "ListenersNotValid"), 2),
             (Finding::fails("Accepted", "NoMatchingParent", "no listener"), 9),
         ] {
             let found = conditions(&[accepted, resolved.clone()], &ours, Some(7), Some(&before), &at(9));

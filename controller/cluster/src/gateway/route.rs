@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_api::httproutes::{HttpRoute, HttpRouteParentRefs, HttpRouteRules};
+use gateway_api::experimental::httproutes::{HttpRoute, HttpRouteParentRefs, HttpRouteRules};
 use tidegate_config::Host;
+use tidegate_config::limits::ROUTES_MAX;
 
 use super::finding::{Finding, wrong};
 use super::grants::GROUP;
@@ -22,6 +23,23 @@ pub struct Parent {
     pub gateway: Key,
     /// `Accepted`, `ResolvedRefs`, and `PartiallyInvalid` if it is.
     pub findings: Vec<Finding>,
+}
+
+impl Parent {
+    /// Takes back that the route is accepted there, where the Gateway has no room for it.
+    pub(super) fn turn_away(&mut self) {
+        self.findings.retain(|finding| finding.about == "ResolvedRefs");
+        let message = format!(
+            "the Gateway has all the routes it can take; allowed: {ROUTES_MAX}, counted for each host and path of a rule at \
+             each listener, the oldest HTTPRoutes first"
+        );
+        self.findings.insert(0, Finding::fails("Accepted", "TooManyRoutes", message));
+    }
+}
+
+/// When an object was made, in seconds since the Unix epoch; later than all others, if that is not known.
+pub(super) fn created(object: &HttpRoute) -> i64 {
+    object.metadata.creation_timestamp.as_ref().map_or(i64::MAX, |time| time.0.as_second())
 }
 
 /// A route, read once for all of its parents.
@@ -177,16 +195,15 @@ impl<'a> Read<'a> {
         findings
     }
 
-    /// The route at those of the listeners that can serve.
+    /// What the route is at these listeners, whether they can serve or not.
     fn routes(&self, places: &[Place<'_>]) -> Vec<Route> {
         let mut hosts: BTreeMap<&Option<Host>, Vec<String>> = BTreeMap::new();
-        for (listener, met) in places.iter().filter(|(listener, _)| listener.served.is_some()) {
+        for (listener, met) in places {
             for host in met {
                 hosts.entry(host).or_default().push(listener.name.clone());
             }
         }
-        let created = self.object.metadata.creation_timestamp.as_ref();
-        let created = created.map_or(i64::MAX, |time| time.0.as_second());
+        let created = created(self.object);
         let mut routes = Vec::new();
         for (i, rule) in self.rules.iter().enumerate() {
             for (j, matched) in rule.matches.iter().enumerate() {

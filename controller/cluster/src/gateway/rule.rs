@@ -1,7 +1,7 @@
 //! PURE. The rules of an HTTP route, as far as the proxy can do them. What it cannot do is named, field by field, and the
 //! rule answers 500: nothing is silently left out.
 
-use gateway_api::httproutes::{
+use gateway_api::experimental::httproutes::{
     HttpRouteRules, HttpRouteRulesBackendRefs, HttpRouteRulesMatches, HttpRouteRulesMatchesPath,
     HttpRouteRulesMatchesPathType,
 };
@@ -35,13 +35,19 @@ pub(super) struct Rule {
 /// Reads a rule of a route in `namespace`.
 pub(super) fn read(world: &World, namespace: &str, rule: &HttpRouteRules) -> Rule {
     // A rule's name has no effect on requests.
-    let HttpRouteRules { backend_refs, filters, matches, name: _, timeouts } = rule;
+    let HttpRouteRules { backend_refs, filters, matches, name: _, retry, session_persistence, timeouts } = rule;
     let mut unsupported = Vec::new();
     for (i, _) in filters.iter().flatten().enumerate() {
         unsupported.push(format!("filters[{i}] is not supported; allowed: none"));
     }
-    if timeouts.as_ref().is_some_and(|timeouts| timeouts.request.is_some() || timeouts.backend_request.is_some()) {
-        unsupported.push("timeouts is not supported; allowed: none".to_owned());
+    for (field, asked) in [
+        ("retry", retry.is_some()),
+        ("sessionPersistence", session_persistence.is_some()),
+        ("timeouts", timeouts.as_ref().is_some_and(|t| t.request.is_some() || t.backend_request.is_some())),
+    ] {
+        if asked {
+            unsupported.push(format!("{field} is not supported; allowed: none"));
+        }
     }
     let references: &[HttpRouteRulesBackendRefs] = backend_refs.as_deref().unwrap_or_default();
     for (i, reference) in references.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 mod attachment;
 mod backends;
+mod document;
 mod infrastructure;
 mod listeners;
 mod manifests;

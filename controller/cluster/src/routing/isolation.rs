@@ -6,8 +6,9 @@ use super::hosts::covers;
 use super::precedence::{every_path, takes_every_path};
 use super::{Backend, Backends, Failure, Listener, Precedence, Route};
 
-/// Takes every route away from listeners whose requests would never be its own, and answers 404 for a listener whose
-/// routes do not take all of its requests while those of a less specific one would.
+/// Takes every route away from listeners that are not among `listeners` and from those whose requests would never be its
+/// own, and answers 404 for a listener whose routes do not take all of its requests while those of a less specific one
+/// would.
 pub fn isolate(listeners: &[Listener], routes: Vec<Route>) -> Vec<Route> {
     let mut kept: Vec<Route> = routes.into_iter().filter_map(|route| own(listeners, route)).collect();
     let guards: Vec<Route> = listeners.iter().filter_map(|listener| guard(listeners, &kept, listener)).collect();

@@ -168,6 +168,33 @@ fn attached_routes_are_counted() {
 }
 
 #[test]
+fn a_full_gateway_takes_no_more() {
+    // 64 hosts, which no API server would let pass, make it 6400 routes each.
+    let hosts = (0..64).map(|i| format!("h{i}.example")).collect::<Vec<_>>().join(", ");
+    let hosts = format!("hostnames: [{hosts}], ");
+    let matches = (0..100).map(|i| format!("{{path: {{value: /p{i}}}}}")).collect::<Vec<_>>().join(", ");
+    let large = |name: &str, second: u32| {
+        let made = format!("creationTimestamp: '2026-01-01T00:00:0{second}Z'");
+        let route = route("infra", name, "{name: web}", &hosts)
+            .replace("rules: [{", &format!("rules: [{{matches: [{matches}], "));
+        route.replace("metadata: {", &format!("metadata: {{{made}, "))
+    };
+    let manifests = gateway(HTTP) + &large("a", 2) + &large("b", 1) + &route("infra", "c", "{name: web}", "");
+    check(
+        "TooManyRoutes",
+        &manifests,
+        &[
+            "route infra/a at web Accepted=False/TooManyRoutes",
+            "route infra/a at web ResolvedRefs=True/ResolvedRefs",
+            "route infra/b at web Accepted=True/Accepted",
+            "route infra/c at web Accepted=True/Accepted",
+            "listener web http attached=2 kinds=HTTPRoute",
+            "get web 80 h1.example /p1: infra/v1",
+        ],
+    );
+}
+
+#[test]
 fn listeners_come_and_go() {
     let first = gateway("{name: one, port: 81, protocol: HTTP, hostname: secure.test.com}");
     let mut world = world(&(first + &route("infra", "r", "{name: web}", "")));

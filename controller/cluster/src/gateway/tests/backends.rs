@@ -140,6 +140,12 @@ fn what_cannot_be_done_is_said() {
         ),
         ("timeouts", format!("matches: [{{path: {{value: /x}}}}], timeouts: {{request: 10s}}, {backend}")),
         ("timeouts", format!("matches: [{{path: {{value: /x}}}}], timeouts: {{backendRequest: 10s}}, {backend}")),
+        ("retry", format!("matches: [{{path: {{value: /x}}}}], retry: {{attempts: 2}}, {backend}")),
+        (
+            "sessionPersistence",
+            format!("matches: [{{path: {{value: /x}}}}], sessionPersistence: {{sessionName: s}}, {backend}"),
+        ),
+        ("filters[0]", format!("matches: [{{path: {{value: /x}}}}], filters: [{{type: ExternalAuth}}], {backend}")),
         (
             "backendRefs[0].filters",
             "matches: [{path: {value: /x}}], backendRefs: [{name: v1, port: 8080, filters: [{type: CORS}]}]".to_owned(),

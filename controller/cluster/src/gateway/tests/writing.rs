@@ -21,6 +21,7 @@ metadata: {name: r, namespace: infra, uid: u-2, resourceVersion: '6', generation
 spec: {parentRefs: [{name: web}, {name: elsewhere}], rules: [{backendRefs: [{name: v1, port: 8080}]}]}
 status: {parents: [
   {controllerName: tidegate.dev/gateway-controller, parentRef: {name: gone}, conditions: []},
+  {controllerName: example.com/other, parentRef: {name: web}, conditions: []},
   {controllerName: example.com/other, parentRef: {name: elsewhere}, conditions: [{type: Accepted, status: 'True',
     reason: Accepted, message: '', lastTransitionTime: '1970-01-01T00:00:01Z', observedGeneration: 2}]}]}";
 
@@ -92,10 +93,10 @@ fn a_route_keeps_what_others_said() {
     assert_eq!(first["metadata"], json!({"uid": "u-2", "resourceVersion": "6"}));
     let parents = first["status"]["parents"].as_array().unwrap();
     let names: Vec<_> = parents.iter().map(|parent| parent["parentRef"]["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["elsewhere", "web"]);
-    assert_eq!(parents[0]["conditions"][0]["observedGeneration"], 2);
-    assert_eq!(parents[1]["parentRef"], json!({"name": "web"}));
-    assert!(parents[1]["conditions"].as_array().unwrap().iter().all(|condition| condition["observedGeneration"] == 4));
+    assert_eq!(names, ["web", "elsewhere", "web"]);
+    assert_eq!(parents[1]["conditions"][0]["observedGeneration"], 2);
+    assert_eq!(parents[2]["parentRef"], json!({"name": "web"}));
+    assert!(parents[2]["conditions"].as_array().unwrap().iter().all(|condition| condition["observedGeneration"] == 4));
     write(&mut world, "HTTPRoute", "r", &first);
     assert_eq!(route(&world, 20), None);
     // Another controller that puts its entry last is not fought.
@@ -106,7 +107,7 @@ fn a_route_keeps_what_others_said() {
     // With the Gateway gone, so is what we said, and that once.
     world.gateways.clear();
     let last = route(&world, 30).unwrap();
-    assert_eq!(last["status"]["parents"].as_array().unwrap().len(), 1);
+    assert_eq!(last["status"]["parents"].as_array().unwrap().len(), 2);
     write(&mut world, "HTTPRoute", "r", &last);
     assert_eq!(route(&world, 40), None);
 }
@@ -121,7 +122,7 @@ fn partly_wrong_is_taken_back() {
     add(&mut world, &rules("timeouts: {request: 1s}, "));
     let first = route(&world, 10).unwrap();
     let types = |patch: &Value| {
-        let conditions = patch["status"]["parents"][1]["conditions"].as_array().unwrap().clone();
+        let conditions = patch["status"]["parents"][2]["conditions"].as_array().unwrap().clone();
         conditions.into_iter().map(|condition| condition["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(types(&first), ["Accepted", "ResolvedRefs", "PartiallyInvalid"]);
