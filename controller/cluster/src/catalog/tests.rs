@@ -1,3 +1,5 @@
+//! Services that are released and such that are not, as proxies are told of them.
+
 use tidegate_config::Key as Secret;
 use tidegate_config::policy::{Policy, Strategy};
 use tidegate_controller::engine::Timestamp;

@@ -1,3 +1,5 @@
+//! What a Service looks like in and between updates.
+
 use tidegate_config::policy::Strategy;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A leader at its desk, its successor, and what the API server lets them write.
+
 use std::sync::Arc;
 
 use tidegate_config::Name;
