@@ -23,19 +23,12 @@ pub(crate) struct ClientIo {
 
 enum Stream {
     Plain(TokioIo<Socket>),
-    /// Large, and what is in it stays for as long as the connection.
-    Tls(Box<TokioIo<TlsStream<Socket>>>),
+    Tls(Box<Tls>),
 }
 
-/// Does the same with either stream.
-macro_rules! with {
-    ($stream:expr, $it:ident => $body:expr) => {
-        match $stream {
-            Stream::Plain($it) => $body,
-            Stream::Tls($it) => $body,
-        }
-    };
-}
+/// Large, and what is in it stays for as long as the connection. Its functions are not a part of the plain ones, which are
+/// short, and called for every request.
+struct Tls(TokioIo<TlsStream<Socket>>);
 
 impl ClientIo {
     /// A connection in the clear.
@@ -45,7 +38,7 @@ impl ClientIo {
 
     /// A connection after its TLS handshake.
     pub(crate) fn tls(stream: TlsStream<Socket>, activity: Rc<Activity>) -> Self {
-        Self { stream: Stream::Tls(Box::new(TokioIo::new(stream))), ahead: Bytes::new(), activity }
+        Self { stream: Stream::Tls(Box::new(Tls(TokioIo::new(stream)))), ahead: Bytes::new(), activity }
     }
 
     /// Sends these bytes at once, as far as the system takes them, and says that they are the last.
@@ -53,7 +46,7 @@ impl ClientIo {
         match &mut self.stream {
             Stream::Plain(socket) => socket.inner().send_now(bytes),
             Stream::Tls(stream) => {
-                let (socket, session) = stream.inner_mut().get_mut();
+                let (socket, session) = stream.0.inner_mut().get_mut();
                 let mut records = Vec::new();
                 // Nothing of this can fail but by a session that has ended, whose client hears nothing any more.
                 let _ = session.writer().write_all(bytes);
@@ -86,7 +79,10 @@ impl Read for ClientIo {
             return Poll::Ready(Ok(()));
         }
         // Any outcome but bytes ends the connection, so an end of file may count as activity.
-        ready!(with!(&mut self.stream, stream => Pin::new(stream).poll_read(cx, buf)))?;
+        ready!(match &mut self.stream {
+            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Stream::Tls(stream) => stream.poll_read(cx, buf),
+        })?;
         self.activity.received();
         Poll::Ready(Ok(()))
     }
@@ -98,13 +94,19 @@ impl Write for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = with!(&mut self.stream, stream => Pin::new(stream).poll_flush(cx));
+        let flushed = match &mut self.stream {
+            Stream::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Stream::Tls(stream) => stream.poll_flush(cx),
+        };
         self.activity.set_unsent(flushed.is_pending());
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(&mut self.stream, stream => Pin::new(stream).poll_shutdown(cx))
+        match &mut self.stream {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(&mut stream.0).poll_shutdown(cx),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -118,8 +120,28 @@ impl Write for ClientIo {
     ) -> Poll<io::Result<usize>> {
         // Until it is flushed, also where nothing could be written: the rest is in hyper's hands.
         self.activity.set_unsent(true);
-        let written = ready!(with!(&mut self.stream, stream => Pin::new(stream).poll_write_vectored(cx, bytes)))?;
+        let written = ready!(match &mut self.stream {
+            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bytes),
+            Stream::Tls(stream) => stream.poll_write_vectored(cx, bytes),
+        })?;
         self.activity.sent();
         Poll::Ready(Ok(written))
+    }
+}
+
+impl Tls {
+    #[inline(never)]
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+
+    #[inline(never)]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    #[inline(never)]
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bytes)
     }
 }

@@ -117,10 +117,7 @@ async fn respond(
     let latency = now().saturating_duration_since(started);
     unanswered.settled.set(true);
     match sent {
-        Ok(sent) if sent.answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            Ok(switched(client, &assigned, sent, admission, latency))
-        }
-        Ok(sent) => Ok(answered(&assigned, sent, admission, latency)),
+        Ok(sent) => Ok(answered(client, &assigned, sent, admission, latency)),
         Err(error) => Ok(failed(&assigned, &error, latency)),
     }
 }
@@ -199,6 +196,7 @@ async fn send(
 
 /// Rewrites the response and records it.
 fn answered(
+    client: &Client,
     assigned: &Assigned<'_>,
     sent: Sent,
     mut admission: Admission,
@@ -207,6 +205,10 @@ fn answered(
     let Sent { answer: Answer { response, mut link, lease }, by, deadline, failure } = sent;
     let (mut head, incoming) = response.into_parts();
     admission.answered();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let answer = Answer { response: Response::from_parts(head, incoming), link, lease };
+        return switched(client, assigned, Sent { answer, by, deadline, failure }, admission, latency);
+    }
     let Ok(closes) = headers::returned(&mut head.headers) else {
         forward::note_failure(&assigned.service.arms[by], lease.endpoint());
         return failed(assigned, &Error::BadResponse, latency);
@@ -232,12 +234,11 @@ fn switched(
     client: &Client,
     assigned: &Assigned<'_>,
     sent: Sent,
-    mut admission: Admission,
+    admission: Admission,
     latency: Duration,
 ) -> Response<ResponseBody> {
     let Sent { answer: Answer { response, link, lease }, by, failure, .. } = sent;
     let (mut head, _) = response.into_parts();
-    admission.answered();
     let (Some((endpoint, ahead)), Ok(())) = (link.into_upgraded(), headers::returned_upgrade(&mut head.headers)) else {
         // Nobody asked for it, or it does not say for what.
         forward::note_failure(&assigned.service.arms[by], lease.endpoint());

@@ -96,10 +96,7 @@ impl Link {
         let mut response = pin!(sender.try_send_request(taken));
         poll_fn(|cx| {
             // Dropped when it has ended, it gives back a request that it has not begun to send.
-            let ended = poll_connection(connection, waker, cx);
-            if ended && !*upgrades {
-                *connection = None;
-            }
+            let changed = poll_connection(connection, waker, *upgrades, cx);
             // Only the connection polled above can complete this, so nobody needs to be woken for it.
             if let Poll::Ready(result) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 head.borrow_mut().answered();
@@ -108,8 +105,8 @@ impl Link {
                     if request.is_some() { Failure::NotSent } else { Failure::Broken(error.into_error()) }
                 }));
             }
-            if ended && *upgrades {
-                // Without a response that changes the protocol: then it has ended as any other, and gives back the same.
+            if changed {
+                // Not without a response that changes the protocol: it has ended as any other, and gives back the same.
                 *connection = None;
                 cx.waker().wake_by_ref();
             }
@@ -125,9 +122,7 @@ impl Link {
 
     /// Moves bytes while a response body is read.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        if poll_connection(&mut self.connection, &mut self.waker, cx) {
-            self.connection = None;
-        }
+        poll_connection(&mut self.connection, &mut self.waker, false, cx);
     }
 
     /// Runs `read`, which takes from this connection's response body, without waking this task for it.
@@ -156,14 +151,19 @@ impl Link {
     }
 }
 
-/// Moves bytes; true once the connection has ended.
+/// Moves bytes. A connection that has ended is dropped, except where the protocol may have changed: then returns true.
 fn poll_connection(
     connection: &mut Option<Connection<RecordingIo, RequestBody>>,
     waker: &mut Muted,
+    upgrades: bool,
     cx: &mut Context<'_>,
 ) -> bool {
-    connection.as_mut().is_some_and(|connection| {
+    let ended = connection.as_mut().is_some_and(|connection| {
         waker.wake_instead(cx.waker());
         Pin::new(connection).poll(&mut Context::from_waker(waker.as_waker())).is_ready()
-    })
+    });
+    if ended && !upgrades {
+        *connection = None;
+    }
+    ended && upgrades
 }

@@ -139,6 +139,11 @@ impl SocketWatch {
         if self.poll_readable(cx).is_pending() {
             return false;
         }
+        self.has_ended(cx)
+    }
+
+    #[cold]
+    fn has_ended(&self, cx: &mut Context<'_>) -> bool {
         let half = self.outgoing.half.borrow();
         let stream: &TcpStream = half.as_ref();
         let mut bytes = [0; REQUEST_RECORD_BYTES_MIN];

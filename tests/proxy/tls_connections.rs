@@ -145,7 +145,9 @@ fn an_idle_connection_ends_as_tls_does_and_a_broken_response_does_not() {
         write!(session, "GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         let read = session.read_to_end(&mut answer);
-        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+        // Of a response that breaks at once perhaps nothing has been sent.
+        let has_come = answer.starts_with(b"HTTP/1.1 200 OK\r\n");
+        assert!(has_come || !ends, "{}", String::from_utf8_lossy(&answer));
         assert_eq!(read.is_ok(), ends, "{path} {read:?}");
     }
 }
