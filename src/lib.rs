@@ -11,7 +11,6 @@
 
 pub mod check;
 pub mod demo;
-mod descriptors;
 mod exit;
 pub mod instance;
 pub mod operate;
