@@ -12,7 +12,6 @@
 
 pub mod check;
 pub mod demo;
-mod descriptors;
 mod exit;
 pub mod inject;
 pub mod instance;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tidegate_proxy::descriptors;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::instance::Instance;
-use crate::{CommandError, Exit, check, descriptors, output};
+use crate::{CommandError, Exit, check, output};
 
 /// Time between two looks at whether the last request has ended.
 const LOOK: Duration = Duration::from_millis(10);

@@ -23,7 +23,7 @@ use acknowledge::Spoken;
 use link::Link;
 use position::Position;
 
-pub use controller::Controller;
+pub use controller::{Controller, Origin};
 pub use error::SubscribeError;
 pub use kept::{Kept, KeptError};
 pub use newest::Newest;
@@ -83,7 +83,7 @@ impl Subscription<'_> {
             Err(error) => return (false, error),
         };
         addresses.shuffle(&mut rand::rng());
-        let mut last = SubscribeError::NoAddress;
+        let mut worst = SubscribeError::NoAddress;
         for address in addresses.into_iter().take(limits::CONTROLLER_ADDRESSES_MAX) {
             match Link::open(&self.controller, address).await {
                 Ok(replica) => {
@@ -91,10 +91,11 @@ impl Subscription<'_> {
                     let error = self.attend(replica, &mut lived).await;
                     return (lived, error);
                 }
-                Err(error) => last = error,
+                Err(error) if error.tells_more_than(&worst) => worst = error,
+                Err(_) => {}
             }
         }
-        (false, last)
+        (false, worst)
     }
 
     /// Takes what one replica sends until there is no more. `lived`: whether anything good came.

@@ -26,7 +26,9 @@ impl Spoken {
         } else {
             Acknowledgement { generation: position.generation(following.in_force)?, refused: None }
         };
-        (self.last.as_ref() != Some(&due)).then_some(due)
+        // What is in force while a later one has been refused was said before that.
+        let is_news = self.last.as_ref().is_none_or(|last| *last != due && last.generation <= due.generation);
+        is_news.then_some(due)
     }
 }
 

@@ -82,6 +82,18 @@ pub enum SubscribeError {
 }
 
 impl SubscribeError {
+    /// Which of the errors at several addresses is told: that of somebody who answered, and in the order of the addresses,
+    /// so that it is the same at the next try.
+    pub(super) fn tells_more_than(&self, other: &Self) -> bool {
+        let rank = |error: &Self| match error {
+            Self::NoAddress => (0, None),
+            Self::Connect { address, .. } => (1, Some(*address)),
+            Self::Late(address) => (2, Some(*address)),
+            _ => (3, None),
+        };
+        rank(self) > rank(other)
+    }
+
     /// The error with its causes, in one line.
     pub(super) fn told(&self) -> String {
         let mut text = self.to_string();

@@ -101,7 +101,9 @@ fn a_publication_that_cannot_be_served_is_not_handed_over() {
     let following = Following { in_force: 1, newest: 1, ..Following::default() };
     let due = spoken.due(&following, &position).unwrap();
     assert_eq!(due.generation, 2);
-    assert!(due.refused.unwrap().contains("splits.s.arms"));
+    assert!(due.refused.as_ref().unwrap().contains("splits.s.arms"));
+    (spoken.last, spoken.refused) = (Some(due), None);
+    assert_eq!(spoken.due(&following, &position), None, "not back to what was said before");
 }
 
 #[test]
