@@ -159,7 +159,9 @@ fn what_must_be_written_must_be() {
 fn configurations_in_the_documents_are_good() {
     let mut seen = 0;
     for document in documents() {
-        for block in blocks(&text(&document)).iter().filter(|block| block.kind == "yaml") {
+        // Manifests of a cluster are executed by the package that reads them.
+        let is_file = |text: &str| !text.contains("apiVersion: ");
+        for block in blocks(&text(&document)).iter().filter(|block| block.kind == "yaml" && is_file(&block.text)) {
             let config = Config::parse(&block.text);
             assert!(config.is_ok(), "{document}:{}:\n{}", block.line, config.unwrap_err());
             seen += 1;

@@ -2,6 +2,7 @@
 //! about it for each of its parents.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gateway_api::experimental::httproutes::{HttpRoute, HttpRouteParentRefs, HttpRouteRules};
 use tidegate_config::Host;
@@ -203,7 +204,7 @@ impl<'a> Read<'a> {
                 hosts.entry(host).or_default().push(listener.name.clone());
             }
         }
-        let created = created(self.object);
+        let (created, name) = (created(self.object), Arc::<str>::from(self.key.to_string()));
         let mut routes = Vec::new();
         for (i, rule) in self.rules.iter().enumerate() {
             for (j, matched) in rule.matches.iter().enumerate() {
@@ -214,7 +215,7 @@ impl<'a> Read<'a> {
                     precedence: Precedence {
                         widened: matched.widened,
                         created,
-                        object: self.key.to_string(),
+                        object: Arc::clone(&name),
                         rule: i,
                         matched: j,
                     },

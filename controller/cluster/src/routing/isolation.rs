@@ -42,7 +42,7 @@ fn guard(listeners: &[Listener], routes: &[Route], listener: &Listener) -> Optio
         listeners: vec![listener.name.clone()],
         host: listener.host.clone(),
         path: every_path(),
-        precedence: Precedence { widened: true, created: i64::MAX, object: String::new(), rule: 0, matched: 0 },
+        precedence: Precedence { widened: true, created: i64::MAX, object: "".into(), rule: 0, matched: 0 },
         backends: Backends::One(Backend::Failure(Failure::NoRoute)),
     })
 }

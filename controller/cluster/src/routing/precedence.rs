@@ -1,6 +1,6 @@
 //! PURE. Which of several routes of one host and path wins (Gateway API, `HTTPRouteRule.matches`).
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidegate_config::{Host, Path, PathMatch};
 
@@ -18,7 +18,7 @@ pub struct Precedence {
     /// When the route's object was made, in seconds since the Unix epoch: the oldest wins.
     pub created: i64,
     /// `NAMESPACE/NAME` of that object: the first by alphabet wins.
-    pub object: String,
+    pub object: Arc<str>,
     /// The place of the rule in the object: the first wins.
     pub rule: usize,
     /// The place of the match in the rule.
@@ -33,33 +33,35 @@ fn place(path: &PathMatch) -> (bool, &str) {
     }
 }
 
+/// What the proxy tells routes apart by.
+fn slot(route: &Route) -> (Option<&Host>, (bool, &str), &[String]) {
+    (route.host.as_ref(), place(&route.path), &route.listeners)
+}
+
 /// Leaves one route for each listener, host and path, and brings them in an order that does not depend on how the routes
 /// were found. The listeners of a route that is the same for all of them are put together.
-pub fn resolve(mut routes: Vec<Route>) -> Vec<Route> {
-    routes.sort_by(|a, b| a.precedence.cmp(&b.precedence));
-    let mut winners: BTreeMap<(Option<Host>, bool, String, String), Route> = BTreeMap::new();
-    for Route { listeners, host, path, precedence, backends } in routes {
-        for listener in listeners {
-            let (prefix, text) = place(&path);
-            winners.entry((host.clone(), prefix, text.to_owned(), listener.clone())).or_insert_with(|| Route {
-                listeners: vec![listener],
-                host: host.clone(),
-                path: path.clone(),
-                precedence: precedence.clone(),
-                backends: backends.clone(),
-            });
+pub fn resolve(routes: Vec<Route>) -> Vec<Route> {
+    let mut single: Vec<Route> = routes.into_iter().flat_map(by_listener).collect();
+    single.sort_unstable_by(|a, b| slot(a).cmp(&slot(b)).then_with(|| a.precedence.cmp(&b.precedence)));
+    single.dedup_by(|loser, winner| slot(loser) == slot(winner));
+    // Now neighbours of one rule differ in the listener alone.
+    single.dedup_by(|next, known| {
+        let same = (&known.host, &known.precedence) == (&next.host, &next.precedence);
+        if same {
+            known.listeners.append(&mut next.listeners);
         }
-    }
-    let mut resolved: Vec<Route> = Vec::with_capacity(winners.len());
-    for route in winners.into_values() {
-        // Neighbours differ in the listener alone, so those of one rule are found here.
-        let same = |known: &&mut Route| (&known.host, &known.precedence) == (&route.host, &route.precedence);
-        match resolved.last_mut().filter(same) {
-            Some(known) => known.listeners.extend(route.listeners),
-            None => resolved.push(route),
-        }
-    }
-    resolved
+        same
+    });
+    single
+}
+
+/// The same route for each of its listeners alone.
+fn by_listener(mut route: Route) -> impl Iterator<Item = Route> {
+    let last = route.listeners.pop();
+    let others = std::mem::take(&mut route.listeners);
+    let others: Vec<Route> =
+        others.into_iter().map(|listener| Route { listeners: vec![listener], ..route.clone() }).collect();
+    others.into_iter().chain(last.map(|listener| Route { listeners: vec![listener], ..route }))
 }
 
 /// The prefix that takes every path.
