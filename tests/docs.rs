@@ -24,3 +24,5 @@ mod picture;
 mod quick_start;
 #[path = "docs/running.rs"]
 mod running;
+#[path = "docs/sidecar.rs"]
+mod sidecar;
