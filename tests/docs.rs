@@ -8,6 +8,8 @@ mod command_line;
 mod configuration;
 #[path = "docs/examples.rs"]
 mod examples;
+#[path = "docs/helm.rs"]
+mod helm;
 #[path = "docs/limits.rs"]
 mod limits;
 #[path = "docs/markdown.rs"]

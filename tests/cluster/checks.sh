@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # cluster.sh sets them.
 # What the scripts share that check something in a running cluster. Sourced after cluster.sh, never run.
 
 inside() { "$here/exec" "$@"; }
