@@ -28,7 +28,7 @@ pub fn nothing() -> Publication {
 /// the service and of its version in metrics. Nobody is given a cookie.
 pub fn fallback(name: &Name, listen: SocketAddr, application: SocketAddr) -> Publication {
     let nothing = nothing();
-    let version = Version { endpoints: vec![Address::Ip(application)], share: Share::ZERO, revision: None };
+    let version = Version { endpoints: vec![Address::Ip(application)], ..Version::default() };
     let service = Service {
         stable: Some(name.clone()),
         canary: None,
@@ -36,9 +36,15 @@ pub fn fallback(name: &Name, listen: SocketAddr, application: SocketAddr) -> Pub
         rollout: None,
         visitor: Visitor { header: None, by: Identity::Request, overridable: false },
     };
-    let route = Route { host: None, path: PathMatch::default(), service: name.clone(), request_timeout: None };
+    let route = Route {
+        host: None,
+        path: PathMatch::default(),
+        listeners: None,
+        service: name.clone(),
+        request_timeout: None,
+    };
     let config = Config {
-        listeners: vec![Listener { address: listen }],
+        listeners: vec![Listener { name: None, address: listen, host: None, tls: None }],
         routes: vec![route],
         services: BTreeMap::from([(name.clone(), service)]),
         ..Config::clone(&nothing.config)
