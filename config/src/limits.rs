@@ -153,7 +153,7 @@ pub const PROXY_GREETING_SECONDS: u32 = 10;
 pub const PROXY_REQUESTS_MAX: u32 = 8;
 /// Bytes of a proxy's request head: a token of 1 to 2 KB, and little else.
 pub const PROXY_HEAD_BYTES_MAX: u32 = 16 * 1024;
-/// Minutes that one stream lasts: then the proxy asks again, with the token it has then, and maybe another replica.
+/// Minutes that one stream lasts at most, and half as long at least: then the proxy asks again, with the token it has then, and maybe another replica.
 pub const STREAM_MINUTES_MAX: u32 = 30;
 /// Messages kept in the form in which they are sent, so that proxies that need the same one share it.
 pub const LINES_MAX: usize = 32;

@@ -78,7 +78,9 @@ impl<A: Authenticator, F: Feed, K: Acknowledged> Distribution<A, F, K> {
             Err(denied) => return denial(&denied),
         };
         phase.send_if_modified(greeted);
-        let mut answer = Response::new(stream::body(publications, Arc::clone(&self.lines), phase).boxed_unsync());
+        let mut answer = Response::new(
+            stream::body(publications, Arc::clone(&self.lines), phase, stream::life(identity)).boxed_unsync(),
+        );
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer
