@@ -36,13 +36,8 @@ pub fn fallback(name: &Name, listen: SocketAddr, application: SocketAddr) -> Pub
         rollout: None,
         visitor: Visitor { header: None, by: Identity::Request, overridable: false },
     };
-    let route = Route {
-        host: None,
-        path: PathMatch::default(),
-        listeners: None,
-        service: name.clone(),
-        request_timeout: None,
-    };
+    let route =
+        Route { host: None, path: PathMatch::default(), listeners: None, service: name.clone(), request_timeout: None };
     let config = Config {
         listeners: vec![Listener { name: None, address: listen, host: None, tls: None }],
         routes: vec![route],

@@ -30,8 +30,10 @@ fn seen(manifests: &str, remembered: Option<&str>, trusted: &[&str]) -> Result<S
     site(&world(manifests), &ask, remembered.map(name).as_ref(), &trusted).map_err(|error| error.to_string())
 }
 
+type Told = (String, Option<String>, u32, Vec<(String, u32)>, usize, usize);
+
 /// Stable, canary, the canary's capacity in parts per million, the shares of others, how many gates to open and to shut.
-fn told(site: &Site) -> (String, Option<String>, u32, Vec<(String, u32)>, usize, usize) {
+fn told(site: &Site) -> Told {
     let Site { service, capacity, to_open, to_shut, way: _ } = site;
     let others = service.versions.iter().filter(|(_, it)| it.share != Share::ZERO);
     (
@@ -48,8 +50,7 @@ fn told(site: &Site) -> (String, Option<String>, u32, Vec<(String, u32)>, usize,
 fn in_place(updated: u32, more: &[String]) -> String {
     let mut text = SERVICE.to_owned() + &deployment("shop", 3, updated, MADE) + &replica_set("shop", "aa", 1, 3);
     (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
-    more.iter().for_each(|it| text += it);
-    text
+    text + &more.concat()
 }
 
 #[test]

@@ -97,7 +97,9 @@ impl Office {
         self.desk.read(told(epoch, now));
         let (_, writes) = self.desk.look(&self.world, &self.served, now);
         let count = writes.len();
-        writes.into_iter().for_each(|write| self.store(write, now));
+        for write in writes {
+            self.store(write, now);
+        }
         count
     }
 
