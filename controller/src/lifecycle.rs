@@ -70,7 +70,8 @@ impl Turn<'_> {
         let status = record.under_way()?;
         let epochs = record.epochs_of(status);
         let observation = Observation { epochs, ..observation };
-        let Decision { status, records, effects, refusal, check_again } = engine::decide(status, &observation, self.now);
+        let Decision { status, records, effects, refusal, check_again } =
+            engine::decide(status, &observation, self.now);
         for effect in effects {
             match effect {
                 // What is published follows from the stored status alone.
@@ -123,9 +124,9 @@ impl Proxies {
     /// Takes the last scrape into the recent past of a service.
     pub fn note_traffic(&self, name: &Name, record: &mut ServiceRecord, stable: &Name, now: Timestamp) {
         let told: Vec<_> = self.told(name).collect();
-        let totals = told.iter().map(|(proxy, reading, service)| {
-            (proxy.as_str(), reading.started, service.map(|service| &service.totals))
-        });
+        let totals = told
+            .iter()
+            .map(|(proxy, reading, service)| (proxy.as_str(), reading.started, service.map(|service| &service.totals)));
         record.traffic.note(totals, stable, now);
     }
 }

@@ -137,8 +137,7 @@ mod tests {
         let ppm = |ppm| Share::from_ppm(ppm).unwrap();
         let arm = |version: &str, share| Arm { version: name(version), share: ppm(share) };
         let arms = vec![arm("old", 200_000), arm("v2", 500_000), arm("v1", 300_000)];
-        let layout =
-            Layout { arms, stable: name("v1"), canary: Some(name("v2")), rollout: None, rollout_began: 0 };
+        let layout = Layout { arms, stable: name("v1"), canary: Some(name("v2")), rollout: None, rollout_began: 0 };
         let shares = |most| layout.clone().capped(ppm(most)).arms.iter().map(|arm| arm.share.ppm()).collect::<Vec<_>>();
         assert_eq!(shares(200_000), [200_000, 200_000, 600_000]);
         assert_eq!(shares(500_000), [200_000, 500_000, 300_000], "as much as it wants");
