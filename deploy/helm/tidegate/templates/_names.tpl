@@ -47,4 +47,8 @@ capabilities: {drop: [ALL]}
   value: {{ join "," .Values.watchNamespaces | quote }}
 - name: TIDEGATE_SECRET_NAMESPACES
   value: {{ join "," .Values.secretNamespaces | quote }}
+{{- with .Values.serviceRanges }}
+- name: TIDEGATE_SERVICE_RANGES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- end -}}
