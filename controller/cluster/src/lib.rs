@@ -1,5 +1,23 @@
 //! The control plane in a Kubernetes cluster: its objects compiled into what proxies are told, and rollouts of real
 //! workloads. The engine that decides is `tidegate-controller`'s; this package is its hands and eyes.
+//!
+//! # From objects to proxies, in every replica
+//!
+//! 1. [`reflect`] keeps the [`world`]: watches, trimmed objects, whole worlds only.
+//! 2. [`gateway`] compiles Gateways and routes into a plan; it is one front end of [`routing`].
+//! 3. [`versions`] and [`site`] tell a Service's versions by its pods; [`catalog`] adds the shares that a rollout has
+//!    written down.
+//! 4. [`publish`] makes a publication of both, [`feeds`] hands it to the proxies it is for, and [`distribute`] sends it, in the
+//!    messages of `tidegate_config::wire`, to whoever proves to be one of them.
+//!
+//! # From proxies to objects, in the leader alone
+//!
+//! 1. [`leader`] says who that is.
+//! 2. [`lead`] judges rollouts by what the proxies' metrics tell, by the same turns as without a cluster
+//!    (`tidegate_controller::lifecycle`). Nothing brings rollout objects to it yet.
+//! 3. [`run`] ties all of this together, and brings objects and their statuses to what follows from the world.
+//!
+//! Pods are changed at their creation only: [`webhook`] adds the sidecar, and the gate that holds a new revision.
 
 pub mod authority_secret;
 pub mod ca;
