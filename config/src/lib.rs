@@ -7,8 +7,11 @@
 //! No clock, no I/O, no randomness, no async.
 
 mod address;
+pub mod annotations;
+mod cluster;
 mod config;
 mod document;
+mod fields;
 mod identity;
 pub mod latency;
 pub mod limits;
@@ -27,6 +30,7 @@ mod timeouts;
 mod visitor;
 
 pub use address::Address;
+pub use cluster::{Capacity, ClusterOptions, LabelKey, OnFailure};
 pub use config::{AccessLog, Config};
 pub use identity::RolloutId;
 pub use limits::Limits;

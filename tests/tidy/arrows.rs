@@ -5,9 +5,9 @@ use super::sources::{assert_none, sources, text};
 /// What each package may depend on of ours, in its `Cargo.toml` and in its code.
 const ARROWS: [(&str, &[&str]); 3] = [("config", &[]), ("proxy", &["config"]), ("controller", &["config"])];
 
-/// All that `config` needs: it reads text and hashes names.
-const CONFIG_DEPENDENCIES: [&str; 6] =
-    ["proptest", "serde", "serde-saphyr", "serde_json", "serde_path_to_error", "siphasher"];
+/// All that `config` needs: it reads text, compares and hashes names.
+const CONFIG_DEPENDENCIES: [&str; 7] =
+    ["proptest", "serde", "serde-saphyr", "serde_json", "serde_path_to_error", "siphasher", "strsim"];
 
 /// The crates that only the cluster's package may use; the standalone build does without them.
 const CLUSTER_CRATES: [&str; 3] = ["kube", "k8s-openapi", "kube-runtime"];
