@@ -11,6 +11,7 @@ use crate::text::serde_as_text;
 
 /// The options of a service in a cluster. As annotations their names are in kebab case (`tidegate.dev/on-failure`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClusterOptions {
     /// The label of pods whose values are the versions, where several workloads are behind the Service. Default
@@ -33,6 +34,7 @@ pub struct ClusterOptions {
 
 /// What becomes of the workload after an abort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum OnFailure {
     /// The gates stay shut and every old pod stays, until somebody reverts the workload.
@@ -44,6 +46,7 @@ pub enum OnFailure {
 
 /// How the share and the number of ready pods go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Capacity {
     /// No gate opens before promotion, and the share is never more than the canary's part of all usable pods.

@@ -22,6 +22,8 @@ mod problem;
 mod publication;
 mod restart;
 mod route;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod service;
 mod share;
 mod span;
