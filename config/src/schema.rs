@@ -123,19 +123,20 @@ pub(crate) fn steps(generator: &mut SchemaGenerator) -> Schema {
 
 /// The schema of a window in which visitors may convert.
 pub(crate) fn window(generator: &mut SchemaGenerator) -> Schema {
-    optional_span(generator, rules::within("1s", "336h", "1s to 14d"))
+    let allowed = "1s to 14d";
+    optional_span(generator, vec![rules::at_least(4, allowed), rules::at_most_14_days(allowed)])
 }
 
 /// The schema of the time between two scrapes.
 pub(crate) fn scrape_interval(generator: &mut SchemaGenerator) -> Schema {
-    optional_span(generator, rules::within("100ms", "8784h", "100ms or more"))
+    optional_span(generator, vec![rules::at_least(3, "100ms or more")])
 }
 
-fn optional_span(generator: &mut SchemaGenerator, within: Value) -> Schema {
+fn optional_span(generator: &mut SchemaGenerator, more: Vec<Value>) -> Schema {
     let mut schema = Span::json_schema(generator);
     schema.insert("nullable".to_owned(), Value::Bool(true));
     if let Some(rules) = schema.get_mut(RULES).and_then(Value::as_array_mut) {
-        rules.push(within);
+        rules.extend(more);
     }
     schema
 }

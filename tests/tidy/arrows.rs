@@ -5,9 +5,18 @@ use super::sources::{assert_none, sources, text};
 /// What each package may depend on of ours, in its `Cargo.toml` and in its code.
 const ARROWS: [(&str, &[&str]); 3] = [("config", &[]), ("proxy", &["config"]), ("controller", &["config"])];
 
-/// All that `config` needs: it reads text, compares and hashes names.
-const CONFIG_DEPENDENCIES: [&str; 7] =
-    ["proptest", "serde", "serde-saphyr", "serde_json", "serde_path_to_error", "siphasher", "strsim"];
+/// All that `config` needs: it reads text, compares and hashes names; and describes itself to an API server.
+const CONFIG_DEPENDENCIES: [&str; 9] = [
+    "proptest",
+    "regex",
+    "schemars",
+    "serde",
+    "serde-saphyr",
+    "serde_json",
+    "serde_path_to_error",
+    "siphasher",
+    "strsim",
+];
 
 /// The crates that only the cluster's package may use; the standalone build does without them.
 const CLUSTER_CRATES: [&str; 3] = ["kube", "k8s-openapi", "kube-runtime"];
@@ -64,11 +73,18 @@ fn proxy_links_no_store_and_no_watcher() {
     assert!(foreign.is_empty(), "{foreign:?}");
 }
 
+/// The one feature there is: the schemas of an API server.
+const FEATURES: &str = "\n[features]\nschema = [\"dep:schemars\"]\n\n";
+
 #[test]
-fn no_package_has_features() {
-    for package in [".", "config", "proxy", "controller"] {
+fn no_package_has_features_but_the_schemas_of_the_cluster() {
+    for package in [".", "config", "proxy", "controller", "controller/cluster"] {
         let manifest = text(format!("{package}/Cargo.toml"));
-        assert!(!manifest.contains("\n[features]"), "{package}: one product, one build");
+        let rest = if package == "config" { manifest.replacen(FEATURES, "", 1) } else { manifest.clone() };
+        assert!(!rest.contains("\n[features]"), "{package}: one product, one build");
+        let with_schemas =
+            manifest.lines().any(|line| line.starts_with("tidegate-config") && line.contains("features"));
+        assert_eq!(with_schemas, package == "controller/cluster", "{package}: only objects of a cluster need schemas");
     }
 }
 

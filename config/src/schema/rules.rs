@@ -10,22 +10,20 @@ fn of_field(field: &str, condition: impl Into<String>, message: &str) -> Value {
     json!({ "rule": condition.into(), "message": message, "fieldPath": format!(".{field}") })
 }
 
-/// A text of ours as CEL's own duration, which knows no days.
-fn duration(text: &str) -> String {
-    format!(
-        "duration({text}.contains('d') ? string(int({text}.split('d')[0]) * 24) + 'h' + {text}.split('d')[1] : {text})"
-    )
-}
-
 /// The share at the beginning of a text, in percent.
 fn percent(text: &str) -> String {
     format!("double({text}.split('%')[0])")
 }
 
-/// A span within bounds, both included.
-pub(super) fn within(least: &str, most: &str, allowed: &str) -> Value {
-    let (form, duration) = (matches("self", SPAN), duration("self"));
-    rule(format!("!{form} || ({duration} >= duration('{least}') && {duration} <= duration('{most}'))"), allowed)
+/// A span that is no less than a number of milliseconds with so many digits.
+pub(super) fn at_least(digits: usize, allowed: &str) -> Value {
+    let less = format!("(0|(0+d)?(0+h)?(0+m)?(0+s)?(0*[0-9]{{1,{}}}ms)?)", digits - 1);
+    rule(format!("!{}", matches("self", &less)), allowed)
+}
+
+/// A span that does not begin with more days than fourteen.
+pub(super) fn at_most_14_days(allowed: &str) -> Value {
+    rule(r#"!self.matches("^0*(1[5-9]|[2-9][0-9]|[1-9][0-9][0-9])d")"#, allowed)
 }
 
 /// Rules between the fields of a policy.
@@ -43,20 +41,22 @@ pub(crate) fn policy() -> Value {
     ])
 }
 
-/// The deadline is after the soaks of all steps but the last, which is the promotion.
+/// The deadline is after the soaks of all steps but the last, which is the promotion. CEL knows no days, and to rewrite
+/// them costs more than an API server allows: what is written with days is left to the controller.
 fn deadline() -> Value {
     let steps = "(has(self.steps) ? self.steps : ['10%', '20%', '30%', '40%', '50%', '100%'])";
-    let soak = |step: &str| format!("({step}.matches('% [0-9]') ? {step}.split(' ')[1] : self.soak)");
+    let soak = "(s.matches('% [0-9]') ? s.split(' ')[1] : self.soak)";
     let formed = format!(
-        "{} && {} && (!has(self.steps) || (size(self.steps) > 0 && self.steps.all(s, {})))",
+        "{} && {} && !self.soak.contains('d') && !self.deadline.contains('d') && (!has(self.steps) || \
+         (size(self.steps) > 0 && self.steps.all(s, {} && !s.contains('d'))))",
         matches("self.soak", SPAN),
         matches("self.deadline", SPAN),
         step("s")
     );
-    let sum = |texts: &str| format!("{texts}.map(s, {}).map(t, {}).sum()", soak("s"), duration("t"));
+    let sum = |texts: &str| format!("{texts}.map(s, duration({soak})).sum()");
     let last = "[has(self.steps) ? self.steps[size(self.steps) - 1] : '100%']";
     let total = format!("(self.strategy == 'canary' ? {} - {} : duration('0'))", sum(steps), sum(last));
-    let condition = format!("!({formed}) || {} > {total}", duration("self.deadline"));
+    let condition = format!("!({formed}) || duration(self.deadline) > {total}");
     of_field("deadline", condition, "leaves no time to decide: more than the soaks of the steps together")
 }
 
