@@ -8,6 +8,8 @@ mod command_line;
 mod configuration;
 #[path = "docs/examples.rs"]
 mod examples;
+#[path = "docs/kubernetes.rs"]
+mod kubernetes;
 #[path = "docs/limits.rs"]
 mod limits;
 #[path = "docs/markdown.rs"]

@@ -154,7 +154,9 @@ fn what_must_be_written_must_be() {
 fn configurations_in_the_documents_are_good() {
     let mut seen = 0;
     for document in documents() {
-        for block in blocks(&text(&document)).iter().filter(|block| block.kind == "yaml") {
+        // Objects of Kubernetes are read by the tests of the cluster's package.
+        let is_ours = |text: &str| !text.lines().any(|line| line.starts_with("kind: "));
+        for block in blocks(&text(&document)).iter().filter(|block| block.kind == "yaml" && is_ours(&block.text)) {
             let config = Config::parse(&block.text);
             assert!(config.is_ok(), "{document}:{}:\n{}", block.line, config.unwrap_err());
             seen += 1;

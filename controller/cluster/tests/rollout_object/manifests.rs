@@ -1,11 +1,40 @@
 //! Manifests as users write them.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tidegate_cluster::rollout_object::{Before, Rollout, RolloutSpec};
 use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{Capacity, OnFailure};
+
+/// The manifests in the documents are good: the annotations of Services, and Rollouts.
+#[test]
+fn manifests_in_the_documents_are_good() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/kubernetes.md");
+    let document = fs::read_to_string(path).unwrap();
+    let (mut services, mut rollouts) = (0, 0);
+    for block in document.split("```yaml\n").skip(1) {
+        let manifest: Value = serde_saphyr::from_str(block.split("```").next().unwrap()).unwrap();
+        match manifest["kind"].as_str() {
+            Some("Service") => {
+                let annotations: BTreeMap<String, String> =
+                    serde_json::from_value(manifest["metadata"]["annotations"].clone()).unwrap();
+                let service = manifest["metadata"]["name"].as_str().unwrap().parse().unwrap();
+                assert!(RolloutSpec::of_annotations(&service, &annotations).unwrap().is_some());
+                services += 1;
+            }
+            Some("Rollout") => {
+                let rollout: Rollout = serde_json::from_value(manifest).unwrap();
+                assert_eq!(rollout.spec.check(), Ok(()));
+                rollouts += 1;
+            }
+            other => panic!("a manifest of kind {other:?}"),
+        }
+    }
+    assert!(services >= 1 && rollouts >= 1, "saw {services} Services and {rollouts} Rollouts");
+}
 
 fn rollout(spec: &str) -> Rollout {
     let text = format!("{{apiVersion: tidegate.dev/v1alpha1, kind: Rollout, metadata: {{name: shop}}, spec: {spec}}}");
