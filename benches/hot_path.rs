@@ -30,12 +30,12 @@ fn routes() -> RouteTable {
 }
 
 fn routing(criterion: &mut Criterion) {
-    let table = routes();
+    let (table, address) = (routes(), "127.0.0.1:0".parse().expect("an address"));
     criterion.bench_function("route: the last of 100, by host and path", |bench| {
-        bench.iter(|| table.find(black_box("h98.example"), black_box("/a/b98/c/d")));
+        bench.iter(|| table.at(black_box(address)).find(black_box("h98.example"), black_box("/a/b98/c/d"), None));
     });
     criterion.bench_function("route: none of 99, so the default", |bench| {
-        bench.iter(|| table.find(black_box("other.example"), black_box("/a/b98/c/d")));
+        bench.iter(|| table.at(black_box(address)).find(black_box("other.example"), black_box("/a/b98/c/d"), None));
     });
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use tidegate_config::{Config, Problems, RolloutId};
+use tidegate_controller::certificates;
+use tidegate_proxy::check_certificates;
 
 use crate::output::{self, Format};
 use crate::{CommandError, Exit};
@@ -29,8 +31,20 @@ pub enum FileError {
     },
 }
 
-/// Reads a configuration file.
-pub fn read(file: &Path) -> Result<Config, FileError> {
+/// Reads a configuration file with its certificates, all of which can be served.
+pub fn load(file: &Path) -> Result<Config, FileError> {
+    complete(file, read(file)?)
+}
+
+fn complete(file: &Path, config: Config) -> Result<Config, FileError> {
+    let wrong = |problems| FileError::Wrong { file: file.to_owned(), problems };
+    let config = certificates::load(file, config).map_err(wrong)?;
+    check_certificates(&config).map_err(wrong)?;
+    Ok(config)
+}
+
+/// Reads a configuration file as it is written.
+fn read(file: &Path) -> Result<Config, FileError> {
     let text = std::fs::read_to_string(file).map_err(|source| FileError::Read { file: file.to_owned(), source })?;
     Config::parse(&text).map_err(|problems| FileError::Wrong { file: file.to_owned(), problems })
 }
@@ -38,9 +52,10 @@ pub fn read(file: &Path) -> Result<Config, FileError> {
 /// Checks a file, and prints it with every default if asked for.
 pub fn check(file: &Path, format: Option<Format>) -> Result<Exit, CommandError> {
     let config = read(file)?;
+    complete(file, config.clone())?;
     match format {
         None | Some(Format::Text) => output::print(&summary(file, &config))?,
-        Some(format) => output::show(&config, format, |_| String::new())?,
+        Some(format) => output::show(&config.without_keys(), format, |_| String::new())?,
     }
     Ok(Exit::Done)
 }

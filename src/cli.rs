@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tidegate::demo::{self, DemoOptions};
+use tidegate::inject::{self, InjectOptions};
 use tidegate::operate::{self, Target, Verb};
 use tidegate::output::Format;
 use tidegate::{CommandError, Exit, check, run};
@@ -102,6 +103,8 @@ enum Command {
     /// Go on after a pause
     #[command(after_help = "Example:\n  tidegate resume shop")]
     Resume(Simple),
+    #[command(after_help = inject::EXAMPLES)]
+    Inject(Box<InjectOptions>),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  tidegate completions bash > /etc/bash_completion.d/tidegate")]
     Completions {
@@ -144,6 +147,7 @@ impl Cli {
             Command::Abort(simple) => simple.carry_out(Verb::Abort),
             Command::Pause(simple) => simple.carry_out(Verb::Pause),
             Command::Resume(simple) => simple.carry_out(Verb::Resume),
+            Command::Inject(options) => inject::inject(&options),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "tidegate", &mut std::io::stdout());
                 Ok(Exit::Done)

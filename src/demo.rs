@@ -32,10 +32,10 @@ use tempfile::TempDir;
 use tidegate_config::Problems;
 use tidegate_controller::reconcile::ReconcileError;
 use tidegate_controller::store::{Store, StoreError};
+use tidegate_proxy::descriptors::{self, TooFew};
 
-pub use crate::descriptors::TooFew;
 use crate::instance::{Instance, InstanceError};
-use crate::{Exit, descriptors, output};
+use crate::{Exit, output};
 use chance::Chance;
 use crowd::Crowd;
 use display::Display;

@@ -138,6 +138,11 @@ impl Instance {
         self.proxy.addresses()
     }
 
+    /// The same with the scheme that is spoken there.
+    pub fn urls(&self) -> Vec<String> {
+        self.proxy.urls()
+    }
+
     /// Where metrics are.
     pub fn admin(&self) -> SocketAddr {
         self.admin

@@ -6,13 +6,14 @@
 //! | [`run`] | `tidegate run`: an instance for a file, until a signal |
 //! | [`demo`] | `tidegate demo`: a rollout to watch, on one machine |
 //! | [`check`] | `tidegate check`: what is wrong with a file |
+//! | [`inject`] | `tidegate inject`: the sidecar put into manifests |
 //! | [`operate`] | `status`, `explain`, `promote`, `abort`, `pause`, `resume` of a running instance |
 //! | [`output`] | text, JSON or YAML; colour only on a terminal |
 
 pub mod check;
 pub mod demo;
-mod descriptors;
 mod exit;
+pub mod inject;
 pub mod instance;
 pub mod operate;
 pub mod output;

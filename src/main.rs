@@ -1,4 +1,4 @@
-//! The command line of Tidegate: `run`, `demo`, `check`, and what an operator asks of a running instance.
+//! The command line of Tidegate: `run`, `demo`, `check`, `inject`, and what an operator asks of a running instance.
 
 mod cli;
 

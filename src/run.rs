@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tidegate_proxy::descriptors;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::instance::Instance;
-use crate::{CommandError, Exit, check, descriptors, output};
+use crate::{CommandError, Exit, check, output};
 
 /// Time between two looks at whether the last request has ended.
 const LOOK: Duration = Duration::from_millis(10);
@@ -31,7 +32,7 @@ enum RunError {
 
 /// Runs an instance until SIGTERM or SIGINT, then lets its requests end. A second signal cuts them.
 pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
-    let config = Arc::new(check::read(file)?);
+    let config = Arc::new(check::load(file)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is never one that the system answers by ending the process.
     let mut signals = {
@@ -88,8 +89,8 @@ async fn ended<T>(thread: &JoinHandle<T>) {
 
 fn introduction(instance: &Instance, state_dir: &Path) -> String {
     let mut text = String::new();
-    for address in instance.addresses() {
-        let _ = writeln!(text, "listening on http://{address}");
+    for url in instance.urls() {
+        let _ = writeln!(text, "listening on {url}");
     }
     let _ = writeln!(text, "metrics on http://{}/metrics", instance.admin());
     let _ = writeln!(text, "state in {}", state_dir.display());

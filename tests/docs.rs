@@ -8,6 +8,8 @@ mod command_line;
 mod configuration;
 #[path = "docs/examples.rs"]
 mod examples;
+#[path = "docs/helm.rs"]
+mod helm;
 #[path = "docs/kubernetes.rs"]
 mod kubernetes;
 #[path = "docs/limits.rs"]
@@ -24,3 +26,5 @@ mod picture;
 mod quick_start;
 #[path = "docs/running.rs"]
 mod running;
+#[path = "docs/sidecar.rs"]
+mod sidecar;

@@ -9,6 +9,8 @@ mod architecture;
 mod arrows;
 #[path = "tidy/deploy.rs"]
 mod deploy;
+#[path = "tidy/images.rs"]
+mod images;
 #[path = "tidy/layout.rs"]
 mod layout;
 #[path = "tidy/purity.rs"]

@@ -1,6 +1,6 @@
 //! The configuration: what `tidegate.yaml` may say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::route::Route;
 use crate::service::Service;
 use crate::span::Span;
 use crate::timeouts::Timeouts;
+use crate::tls::{ReadFile, Tls};
 
 /// A configuration whose names and numbers fit each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,24 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
+    /// Reads every file of a certificate. On error lists every file that cannot be, or holds something else.
+    pub fn load_certificates(mut self, read: &ReadFile<'_>) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        for (i, listener) in self.listeners.iter_mut().enumerate() {
+            if let Some(tls) = &mut listener.tls {
+                tls.load(read, &format!("listeners[{i}].tls"), &mut problems);
+            }
+        }
+        if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+
+    /// The same configuration without the private keys that its text holds, to be shown.
+    #[must_use]
+    pub fn without_keys(mut self) -> Self {
+        self.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut()).for_each(Tls::hide_keys);
+        self
+    }
+
     /// The longest request timeout of the routes to a service.
     pub fn request_timeout(&self, service: &Name) -> Span {
         let routes = self.routes.iter().filter(|route| route.service == *service);
@@ -97,16 +116,28 @@ impl Config {
             problems.add("routes", format!("{} routes", self.routes.len()), allowed);
         }
         let known = || self.services.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
-        let mut seen = BTreeMap::new();
+        let listeners: BTreeMap<&Name, &Listener> =
+            self.listeners.iter().filter_map(|listener| Some((listener.name.as_ref()?, listener))).collect();
+        let mut taken = BTreeMap::<_, Taken<'_>>::new();
         for (i, route) in self.routes.iter().enumerate() {
+            let place = format!("routes[{i}]");
             if !self.services.contains_key(&route.service) {
                 let wrong = format!("\"{}\" is not a service", route.service);
-                problems.add(format!("routes[{i}].service"), wrong, known());
+                problems.add(format!("{place}.service"), wrong, known());
+            }
+            for name in route.listeners.iter().flatten().filter(|name| !listeners.contains_key(name)) {
+                let known = listeners.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+                let allowed = if known.is_empty() { "a listener with this name".to_owned() } else { known };
+                problems.add(format!("{place}.listeners"), format!("\"{name}\" is not a listener"), allowed);
+            }
+            if route.listeners.as_ref().is_some_and(BTreeSet::is_empty) {
+                let allowed = "the names of listeners, or no such field: then it is for all of them";
+                problems.add(format!("{place}.listeners"), "no listener", allowed);
             }
             let key = (route.host.as_ref(), format!("{:?}", route.path));
-            if let Some(first) = seen.insert(key, i) {
+            if let Some(first) = taken.entry(key).or_default().add(route, i) {
                 let wrong = format!("the same host and path as routes[{first}]");
-                problems.add(format!("routes[{i}]"), wrong, "one route for each host and path");
+                problems.add(place, wrong, "one route for each host and path of a listener");
             }
         }
     }
@@ -126,10 +157,34 @@ impl Config {
     }
 }
 
-/// Whether two problem paths lie in the same service, or in the routes and a service (whose names they share).
+/// The first routes for one host and path: for all listeners, and by their names.
+#[derive(Default)]
+struct Taken<'a> {
+    everywhere: Option<usize>,
+    by_name: BTreeMap<&'a Name, usize>,
+}
+
+impl<'a> Taken<'a> {
+    /// Adds the route with this number; returns one that is for a listener of its.
+    fn add(&mut self, route: &'a Route, number: usize) -> Option<usize> {
+        let Some(names) = &route.listeners else {
+            let earlier = self.everywhere.or_else(|| self.by_name.values().min().copied());
+            self.everywhere.get_or_insert(number);
+            return earlier;
+        };
+        let same = names.iter().find_map(|name| self.by_name.get(name).copied());
+        for name in names {
+            self.by_name.entry(name).or_insert(number);
+        }
+        self.everywhere.or(same)
+    }
+}
+
+/// Whether two problem paths lie in the same service, or in the routes and in what these name.
 fn shares_a_section(known: &str, new: &str) -> bool {
     let section = |path: &str| path.split(['.', '[']).take(2).map(str::to_owned).collect::<Vec<_>>();
     let (known, new) = (section(known), section(new));
     known.first() == new.first() && (known.first().is_none_or(|first| first != "services") || known == new)
-        || new.first().is_some_and(|first| first == "routes") && known.first().is_some_and(|first| first == "services")
+        || new.first().is_some_and(|first| first == "routes")
+            && known.first().is_some_and(|first| first == "services" || first == "listeners")
 }

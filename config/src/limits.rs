@@ -9,8 +9,17 @@ use crate::problem::Problems;
 pub const CONFIG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Problems reported for one document; past that the reader has stopped reading too.
 pub const PROBLEMS_MAX: usize = 100;
-/// Routes in a file.
+/// Routes in a file, and routes of a Gateway: one for each host and path of a rule at each listener.
 pub const ROUTES_MAX: usize = 10_000;
+/// Listeners in a file: a Gateway has 64 at most, and its `ListenerSets` add to them.
+pub const LISTENERS_MAX: usize = 1_000;
+/// Certificates of one listener: one for each of as many hosts as there may be routes would not fit a file, a tenth does.
+pub const CERTIFICATES_PER_LISTENER_MAX: usize = 1_000;
+/// Bytes of a certificate with those that lead to its issuer, and of a key: a dozen of the largest in use fit.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a name: in a cluster a service is called by its name, its namespace and its port, each a Kubernetes label (63,
+/// 63 and 15 bytes), with dots between.
+pub const NAME_BYTES_MAX: usize = 143;
 /// Versions of one service: as many as the 16 bits that are remembered of each visitor can tell apart.
 pub const VERSIONS_MAX: usize = 14;
 /// Endpoints of one version, resolved addresses of DNS names included.
@@ -102,8 +111,69 @@ pub const GATES_MAX: usize = 16;
 pub const OBJECT_DECISIONS_MAX: usize = 20;
 /// Bytes of what is remembered of a Service in the status of its `Rollout` object: etcd takes 1.5 MiB for an object.
 pub const OBJECT_RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the manifests given to `tidegate inject`: every object of a large installation fits.
+pub const MANIFESTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a question of the API server about a pod: twice what it takes itself from those who create one.
+pub const ADMISSION_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Milliseconds in which such a question is answered, its reading included: it waits 2 s, connecting included.
+pub const ADMISSION_MILLISECONDS: u64 = 1_500;
+/// Milliseconds that a pod waits until its revision is on record, of those: watches are milliseconds behind, seldom more.
+pub const REVISION_WAIT_MILLISECONDS: u64 = 1_000;
+/// Warnings in such an answer: the API server shortens what is longer than 4 kB together.
+pub const WARNINGS_MAX: usize = 10;
+/// Bytes of the message of an Event (`core/v1` allows 1,024).
+pub const NOTICE_BYTES_MAX: usize = 1_000;
 /// Bytes of a command sent over the Unix socket.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one message from the controller to a proxy: five times what 5,000 services with 20,000 endpoints, all in the
+/// middle of rollouts, take.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a proxy's acknowledgement, and of the reason in it a quarter.
+pub const ACKNOWLEDGEMENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a proxy's token, and of the bundle of certificates it trusts: every root that a distribution ships fits.
+pub const CREDENTIAL_BYTES_MAX: usize = 256 * 1024;
+/// Seconds between two signs of life of a stream on which nothing changes.
+pub const HEARTBEAT_SECONDS: u32 = 5;
+/// Seconds without a byte after which a stream is dead: three signs of life have not come.
+pub const SILENCE_SECONDS: u32 = 15;
+/// Seconds that one replica of the controller may take to accept a connection, prove who it is and begin to answer.
+pub const CONTROLLER_ANSWER_SECONDS: u32 = 3;
+/// Addresses of the controller that a proxy tries before it waits.
+pub const CONTROLLER_ADDRESSES_MAX: usize = 16;
+/// Milliseconds until a proxy tries again after a first failure; each further one in a row doubles them.
+pub const CONTROLLER_BACKOFF_MILLIS_MIN: u32 = 100;
+/// Milliseconds between two tries after many failures: five seconds after a controller is back, every proxy has found it.
+pub const CONTROLLER_BACKOFF_MILLIS_MAX: u32 = 5_000;
+/// Seconds that a starting proxy waits for a controller before it serves what it kept on disk.
+pub const CONTROLLER_PATIENCE_SECONDS: u32 = 1;
+/// Seconds, at least, between two writes of the publication that a proxy keeps on disk: endpoints that come and go in a
+/// large cluster would else write megabytes all the time.
+pub const KEEP_SECONDS_MIN: u32 = 1;
+/// Connections to the metrics and health of a proxy at once.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Connections of proxies to one replica of the controller: each costs some 30 KB.
+pub const PROXIES_MAX: usize = 4_096;
+/// Seconds that a proxy may take to prove who it is.
+pub const PROXY_GREETING_SECONDS: u32 = 10;
+/// Requests of one proxy under way at once: its stream, an acknowledgement, and some more.
+pub const PROXY_REQUESTS_MAX: u32 = 8;
+/// Bytes of a proxy's request head: a token of 1 to 2 KB, and little else.
+pub const PROXY_HEAD_BYTES_MAX: u32 = 16 * 1024;
+/// Minutes that one stream lasts at most, and half as long at least: then the proxy asks again, with the token it has then, and maybe another replica.
+pub const STREAM_MINUTES_MAX: u32 = 30;
+/// Messages kept in the form in which they are sent, so that proxies that need the same one share it.
+pub const LINES_MAX: usize = 32;
+/// Bytes of those messages together.
+pub const LINES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Public keys of the cluster's token issuer that are read: it publishes one, and a second one while they change.
+pub const TOKEN_KEYS_MAX: usize = 32;
+/// Seconds by which two clocks may differ where a token's time is judged.
+pub const CLOCK_SKEW_SECONDS: u32 = 10;
+/// Bytes of the message of one condition in an object's status: with 32 parents of three conditions each the object stays
+/// far below what an API server stores.
+pub const CONDITION_MESSAGE_BYTES_MAX: usize = 1_024;
+/// Replicas of a Gateway's proxies that may be asked for: a slip of the keyboard must not fill a cluster.
+pub const GATEWAY_REPLICAS_MAX: i32 = 100;
 
 /// The limits a user may set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

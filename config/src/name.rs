@@ -3,14 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::limits;
 use crate::problem::Malformed;
 use crate::text::serde_as_text;
 
-/// A name: what Kubernetes accepts as a label value, so that it fits a metric label, an object and a cookie alike.
+/// A name: the letters that Kubernetes accepts in a label's value, so that it fits a metric label, an object and a cookie
+/// alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
-const FORM: &str = "1 to 63 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit";
+const FORM: &str = "1 to 143 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit";
 
 impl Name {
     /// The name as text.
@@ -26,7 +28,7 @@ impl FromStr for Name {
         let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
         let bytes = text.as_bytes();
-        let fits = (1..=63).contains(&bytes.len()) && bytes.iter().all(|b| inner(*b));
+        let fits = (1..=limits::NAME_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(|b| inner(*b));
         if fits && edge(bytes.first()) && edge(bytes.last()) {
             Ok(Self(text.to_owned()))
         } else {
@@ -52,7 +54,7 @@ mod tests {
         for good in ["v1", "2026-11-23", "a.b_c-d", "A"] {
             assert!(good.parse::<Name>().is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "a b", "ü", "a/b", &"x".repeat(64)] {
+        for bad in ["", "-a", "a-", "a b", "ü", "a/b", &"x".repeat(144)] {
             assert!(bad.parse::<Name>().is_err(), "{bad}");
         }
     }

@@ -28,7 +28,12 @@ pub struct Problems(Vec<Problem>);
 impl Problems {
     /// Records one fault.
     pub fn add(&mut self, path: impl Into<String>, wrong: impl Into<String>, allowed: impl Into<String>) {
-        self.0.push(Problem { path: path.into(), wrong: wrong.into(), allowed: allowed.into() });
+        let mut wrong = wrong.into();
+        if wrong.contains("-----BEGIN") {
+            // What is said of a value repeats it, and this one may be a key in a wrong place.
+            "a certificate or a key".clone_into(&mut wrong);
+        }
+        self.0.push(Problem { path: path.into(), wrong, allowed: allowed.into() });
     }
 
     /// Whether nothing was found.

@@ -1,6 +1,7 @@
 //! Which requests go to which service. Precedence as the Gateway API defines it for `HTTPRoute`: the most specific
 //! host first, then an exact path, then the longest prefix.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +22,9 @@ pub struct Route {
     /// The path it applies to; absent: every path.
     #[serde(default)]
     pub path: PathMatch,
+    /// The listeners that it is for, by name; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<BTreeSet<Name>>,
     /// The service that answers.
     pub service: Name,
     /// Overrides `timeouts.request` for this route.
@@ -35,6 +39,19 @@ pub enum Host {
     Exact(String),
     /// Every host that ends in this suffix; kept in lower case with its leading dot: `.example.com`.
     Suffix(String),
+}
+
+impl Host {
+    /// Whether a request for this host is one for `other`, too: both are the same, or `other` is the wider one.
+    pub fn is_within(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(name), Self::Exact(other)) => name == other,
+            // A wildcard stands for at least one label, so the suffix alone, which begins with a dot, does not match.
+            (Self::Exact(name), Self::Suffix(suffix)) => name.len() > suffix.len() && name.ends_with(&**suffix),
+            (Self::Suffix(suffix), Self::Suffix(other)) => suffix.ends_with(&**other),
+            (Self::Suffix(_), Self::Exact(_)) => false,
+        }
+    }
 }
 
 const HOST_FORM: &str = "a host name such as shop.example.com, or *.example.com, without a port";

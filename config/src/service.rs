@@ -33,10 +33,10 @@ pub struct Service {
 }
 
 /// One version of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Version {
-    /// Where it runs.
+    /// Where it runs. At least one, unless `refuse` answers: then none.
     pub endpoints: Vec<Address>,
     /// Its share of the visitors while no rollout moves it. Default 0%.
     #[serde(default)]
@@ -44,6 +44,19 @@ pub struct Version {
     /// What is deployed, for example an image digest. A new revision under the same name is a new rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// Answers every request of this version without an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuse: Option<Refuse>,
+}
+
+/// An answer that the proxy gives itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "{status: 503, reason: NAME}")]
+pub struct Refuse {
+    /// The status code, 400 to 599.
+    pub status: u16,
+    /// The reason for machines, in the field `x-tidegate-reason`.
+    pub reason: Name,
 }
 
 impl Service {
@@ -96,7 +109,16 @@ impl Service {
         for (name, version) in &self.versions {
             let at = format!("{path}.versions.{name}");
             let endpoints = version.endpoints.len();
-            if !(1..=limits::ENDPOINTS_PER_VERSION_MAX).contains(&endpoints) {
+            if let Some(Refuse { status, reason: _ }) = &version.refuse {
+                if !(400..=599).contains(status) {
+                    let wrong = format!("{status} is no status of an error");
+                    problems.add(format!("{at}.refuse.status"), wrong, "400 to 599");
+                }
+                if endpoints > 0 {
+                    let allowed = "[]";
+                    problems.add(format!("{at}.endpoints"), "a version that refuses needs none", allowed);
+                }
+            } else if !(1..=limits::ENDPOINTS_PER_VERSION_MAX).contains(&endpoints) {
                 let allowed = format!("1 to {} addresses", limits::ENDPOINTS_PER_VERSION_MAX);
                 problems.add(format!("{at}.endpoints"), format!("{endpoints} addresses"), allowed);
             }

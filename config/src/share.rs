@@ -38,6 +38,13 @@ impl Share {
     pub const fn minus(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
+
+    /// The sum; all where it would be more.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        let sum = self.0.saturating_add(other.0);
+        if sum > Self::ALL.0 { Self::ALL } else { Self(sum) }
+    }
 }
 
 impl FromStr for Share {

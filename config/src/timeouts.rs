@@ -22,6 +22,9 @@ pub struct Timeouts {
     /// An unused connection to an endpoint is kept this long; shorter than the 5 s at which common servers close
     /// theirs, so that we rarely send into a closing one. Default 4s.
     pub endpoint_idle: Span,
+    /// Without a byte in either direction on a connection that was upgraded to another protocol, such as `WebSocket`. Many of
+    /// those say nothing for minutes; an hour is past what their own pings allow. Default 1h.
+    pub upgrade_idle: Span,
     /// From the signal to stop until open requests are cut. Default 30s.
     pub drain: Span,
 }
@@ -35,6 +38,7 @@ impl Default for Timeouts {
             request: Span::from_secs(15),
             body_idle: Span::from_secs(30),
             endpoint_idle: Span::from_secs(4),
+            upgrade_idle: Span::from_secs(3_600),
             drain: Span::from_secs(30),
         }
     }
@@ -43,7 +47,8 @@ impl Default for Timeouts {
 impl Timeouts {
     /// Refuses timeouts of zero: a connection that may wait for ever is a leak, one that may not wait at all is useless.
     pub(crate) fn check(&self, problems: &mut Problems) {
-        let Self { header_read, client_idle, connect, request, body_idle, endpoint_idle, drain: _ } = self;
+        let Self { header_read, client_idle, connect, request, body_idle, endpoint_idle, upgrade_idle, drain: _ } =
+            self;
         let named = [
             ("headerRead", header_read),
             ("clientIdle", client_idle),
@@ -51,6 +56,7 @@ impl Timeouts {
             ("request", request),
             ("bodyIdle", body_idle),
             ("endpointIdle", endpoint_idle),
+            ("upgradeIdle", upgrade_idle),
         ];
         for (name, span) in named {
             if *span < Span::from_millis(50) {

@@ -9,7 +9,7 @@ use tidegate_config::{Arm, Name, RolloutId, Share};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ledger {
-    /// How many were ever issued; the number of the newest.
+    /// The number of the newest.
     issued: u64,
     /// The newest last.
     epochs: Vec<Epoch>,
@@ -19,7 +19,7 @@ pub struct Ledger {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Epoch {
-    /// Rises from 1; never reused for this service.
+    /// Rises; never reused for this service.
     pub number: u64,
     /// The shares in their order on the line.
     pub arms: Vec<Arm>,
@@ -29,6 +29,17 @@ pub struct Epoch {
 }
 
 impl Ledger {
+    /// A ledger whose epochs come after `issued`. Where an earlier ledger of the same service may be lost while proxies
+    /// still hold its epochs, the time in milliseconds is more than any of them.
+    pub fn after(issued: u64) -> Self {
+        Self { issued, epochs: Vec::new() }
+    }
+
+    /// The newest epoch; `None` before the first.
+    pub fn newest(&self) -> Option<&Epoch> {
+        self.epochs.last()
+    }
+
     /// The number for these shares: the newest epoch's while they are unchanged, else a new one.
     pub fn issue(&mut self, arms: &[Arm], rollout: Option<RolloutId>) -> u64 {
         if self.epochs.last().is_none_or(|last| last.arms != arms || last.rollout != rollout) {
@@ -83,6 +94,14 @@ mod tests {
         }
         let known: Vec<_> = one.into_iter().flat_map(|id| ledger.of(id)).map(|epoch| epoch.number).collect();
         assert_eq!(known, [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_ledger_that_begins_anew_goes_on_above_what_is_lost() {
+        let mut ledger = Ledger::after(1_700_000_000_000);
+        assert_eq!(ledger.newest(), None);
+        assert_eq!(ledger.issue(&arms(0), None), 1_700_000_000_001);
+        assert_eq!(ledger.newest().map(|epoch| epoch.number), Some(1_700_000_000_001));
     }
 
     #[test]

@@ -22,11 +22,12 @@
 //!
 //! # Around it
 //!
-//! [`watch`] follows the configuration file on a thread of its own. [`control`] answers operators on a Unix socket,
+//! [`watch`] follows the configuration file and its certificates ([`certificates`]) on a thread of its own. [`control`] answers operators on a Unix socket,
 //! [`client`] asks there, [`view`] is what both speak about. Time enters through [`clock`] alone.
 //!
 //! Nothing here runs on a proxy's worker threads: the embedding program gives the controller a thread.
 
+pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod control;
@@ -36,8 +37,9 @@ pub mod engine;
 pub mod evidence;
 pub mod exposition;
 pub mod ledger;
+pub mod lifecycle;
 mod limits;
-mod proxies;
+pub mod proxies;
 pub mod publish;
 pub mod reconcile;
 pub mod scrape;

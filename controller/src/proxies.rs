@@ -1,6 +1,7 @@
 //! PURE. What the proxies told at their last scrape, and what a decision may take from it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tidegate_config::Name;
@@ -11,7 +12,7 @@ use crate::scrape::ScrapeError;
 
 /// The proxies that are read.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Proxies {
+pub struct Proxies {
     targets: Vec<SocketAddr>,
     /// In the order of the targets; empty before the first scrape.
     last: Vec<Proxy>,
@@ -21,7 +22,7 @@ pub(crate) struct Proxies {
 struct Proxy {
     address: SocketAddr,
     at: Timestamp,
-    told: Result<Reading, String>,
+    told: Result<Arc<Reading>, String>,
 }
 
 /// One proxy, for people.
@@ -41,19 +42,27 @@ pub struct ProxyView {
 }
 
 impl Proxies {
-    pub(crate) fn new(targets: Vec<SocketAddr>) -> Self {
+    /// These proxies, none of them read yet.
+    pub fn new(targets: Vec<SocketAddr>) -> Self {
         Self { targets, last: Vec::new() }
     }
 
-    pub(crate) fn targets(&self) -> &[SocketAddr] {
+    /// What proxies told that others have read: of each where it is, when it was read, and what it said or why it did not.
+    pub fn told_by(all: impl IntoIterator<Item = (SocketAddr, Timestamp, Result<Arc<Reading>, String>)>) -> Self {
+        let last: Vec<_> = all.into_iter().map(|(address, at, told)| Proxy { address, at, told }).collect();
+        Self { targets: last.iter().map(|proxy| proxy.address).collect(), last }
+    }
+
+    /// Where they are read.
+    pub fn targets(&self) -> &[SocketAddr] {
         &self.targets
     }
 
     /// Takes in one scrape of every target, in their order.
-    pub(crate) fn note(&mut self, answers: Vec<Result<String, ScrapeError>>, at: Timestamp) {
+    pub fn note(&mut self, answers: Vec<Result<String, ScrapeError>>, at: Timestamp) {
         let proxy = |(address, answer): (&SocketAddr, Result<String, ScrapeError>)| {
             let told = match answer {
-                Ok(text) => counters::read(&text).map_err(|error| in_words(&error)),
+                Ok(text) => counters::read(&text).map(Arc::new).map_err(|error| in_words(&error)),
                 Err(error) => Err(in_words(&error)),
             };
             Proxy { address: *address, at, told }
@@ -66,7 +75,7 @@ impl Proxies {
         &'a self,
         service: &'a Name,
     ) -> impl Iterator<Item = (String, &'a Reading, Option<&'a ServiceReading>)> {
-        let told = self.last.iter().filter_map(|proxy| Some((proxy.address, proxy.told.as_ref().ok()?)));
+        let told = self.last.iter().filter_map(|proxy| Some((proxy.address, proxy.told.as_deref().ok()?)));
         told.map(|(address, reading)| (address.to_string(), reading, reading.services.get(service)))
     }
 
@@ -90,6 +99,16 @@ impl Proxies {
     pub(crate) fn in_force(&self) -> Option<u64> {
         let told = |proxy: &Proxy| proxy.told.as_ref().ok().and_then(|reading| reading.generation);
         let all: Option<Vec<u64>> = self.last.iter().map(told).collect();
+        all?.into_iter().min()
+    }
+
+    /// The least epoch of a service that is in force; `None` while a proxy has not told.
+    pub fn epoch_in_force(&self, service: &Name) -> Option<u64> {
+        let newest = |proxy: &Proxy| {
+            let rows = &proxy.told.as_ref().ok()?.services.get(service)?.counters.rows;
+            rows.iter().map(|row| row.epoch).max()
+        };
+        let all: Option<Vec<u64>> = self.last.iter().map(newest).collect();
         all?.into_iter().min()
     }
 

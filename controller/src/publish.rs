@@ -54,6 +54,19 @@ impl Layout {
         Some(Self { arms, stable, canary, rollout, rollout_began })
     }
 
+    /// The same with at most this share for the version being tried; stable takes the rest.
+    #[must_use]
+    pub fn capped(mut self, most: Share) -> Self {
+        let tried = self.canary.as_ref().and_then(|canary| self.arms.iter().position(|arm| arm.version == *canary));
+        let stable = self.arms.iter().position(|arm| arm.version == self.stable);
+        if let (Some(tried), Some(stable)) = (tried, stable) {
+            let taken = self.arms[tried].share.minus(most);
+            self.arms[tried].share = self.arms[tried].share.minus(taken);
+            self.arms[stable].share = self.arms[stable].share.plus(taken);
+        }
+        self
+    }
+
     /// Whether a split says the same.
     pub fn is(&self, split: &Split) -> bool {
         let Split { epoch: _, salt: _, arms, stable, canary, rollout, rollout_began } = split;
@@ -117,6 +130,18 @@ mod tests {
         let laid: Vec<_> = layout.arms.iter().map(|arm| (arm.version.as_str(), arm.share.ppm())).collect();
         let expected = [("old", 200_000), ("v2", 0), ("v1", 800_000)];
         assert_eq!(laid, expected, "the canary gets visitors from a rollout only, whatever its share in the file");
+    }
+
+    #[test]
+    fn a_cap_gives_the_rest_to_stable() {
+        let ppm = |ppm| Share::from_ppm(ppm).unwrap();
+        let arm = |version: &str, share| Arm { version: name(version), share: ppm(share) };
+        let arms = vec![arm("old", 200_000), arm("v2", 500_000), arm("v1", 300_000)];
+        let layout = Layout { arms, stable: name("v1"), canary: Some(name("v2")), rollout: None, rollout_began: 0 };
+        let shares = |most| layout.clone().capped(ppm(most)).arms.iter().map(|arm| arm.share.ppm()).collect::<Vec<_>>();
+        assert_eq!(shares(200_000), [200_000, 200_000, 600_000]);
+        assert_eq!(shares(500_000), [200_000, 500_000, 300_000], "as much as it wants");
+        assert_eq!(shares(0), [200_000, 0, 800_000]);
     }
 
     #[test]

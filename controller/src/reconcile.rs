@@ -31,11 +31,11 @@ use crate::service_record::{Logged, ServiceRecord};
 use crate::store::{Change, Store, Stored};
 use crate::view::{ConfigState, ServiceView};
 
+use crate::lifecycle::Looked;
 use draft::Draft;
-use rollouts::{Cause, Looked};
+use rollouts::Cause;
 
 pub use error::{Denied, ReconcileError};
-pub use rollouts::CONFIGURATION;
 pub use run::{Asks, Handle, asks};
 
 /// Time between two scrapes of a service without a rollout: enough to know its traffic.
@@ -128,7 +128,7 @@ impl Controller {
         self.known(name)?;
         let mut draft = Draft::new(&self.records, self.config.clone());
         let command = Command { verb, actor };
-        let Some(Looked { again_ms, refusal }) = self.decide(&mut draft, name, Cause::Command(command), now) else {
+        let Some(Looked { again_ms, refusal, .. }) = self.decide(&mut draft, name, Cause::Command(command), now) else {
             let last = self.records.get(name).and_then(|record| record.rollout.as_ref());
             let refusal = last.and_then(|status| status.admits(verb).err());
             return Err(refusal.map_or(Denied::NoRollout { service: name.clone() }, Denied::Refused));

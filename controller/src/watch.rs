@@ -1,5 +1,6 @@
 //! Follows the configuration file. The directory is watched, not the file, so that an atomic rename and the symlink
-//! swap of a Kubernetes `ConfigMap` are seen; reading and parsing happen on a thread of their own.
+//! swap of a Kubernetes `ConfigMap` are seen; reading and parsing happen on a thread of their own. The files of certificates
+//! are looked at whenever the file is, and every five seconds.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,14 @@ use tidegate_config::limits::CONFIG_BYTES_MAX;
 use tidegate_config::{Config, Problems};
 use tokio::sync::watch;
 
+use crate::certificates;
+
 /// A change is read once the directory has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(5);
 /// … or at the latest after this, however busy it is.
 const BUSY_MAX: Duration = Duration::from_millis(50);
-/// The file is also looked at this often, for file systems that report no changes (NFS, some container mounts).
+/// The file is also looked at this often, for file systems that report no changes (NFS, some container mounts), and for
+/// certificates, which are renewed long before they expire.
 const POLL: Duration = Duration::from_secs(5);
 
 /// Why the file cannot be followed.
@@ -58,10 +62,10 @@ type Check = Box<dyn Fn(&Config) -> Result<(), String> + Send>;
 /// The newest version of the file.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// How many versions of the file were read, this one included. Versions that follow each other quickly are
+    /// How many versions of the file, or of its certificates, were read, this one included. Versions that follow each other quickly are
     /// skipped, the last one never.
     pub count: u64,
-    /// What it says.
+    /// What it says, with what is in the files of its certificates.
     pub config: Result<Arc<Config>, Unusable>,
 }
 
@@ -92,10 +96,12 @@ impl Watcher {
         let mut notify = notifier(wake).map_err(failed)?;
         notify.watch(directory, RecursiveMode::NonRecursive).map_err(failed)?;
         // Read only now: a change after the first reading is reported.
-        let last = load(file);
+        let bytes = load(file);
+        let written = read(&bytes);
+        let whole = complete(file, &written);
         let check: Check = Box::new(check);
-        let (sender, receiver) = watch::channel(Seen { count: 1, config: read(last.clone(), &check) });
-        let follower = Follower { file: file.to_owned(), last, check, sender };
+        let (sender, receiver) = watch::channel(Seen { count: 1, config: checked(&whole, &check) });
+        let follower = Follower { file: file.to_owned(), bytes, written, whole, check, sender };
         let thread = std::thread::Builder::new().name("config".into());
         thread.spawn(move || follower.run(&woken)).map_err(WatchError::Thread)?;
         Ok((Self { _notify: notify }, receiver))
@@ -114,7 +120,11 @@ fn notifier(wake: SyncSender<()>) -> notify::Result<RecommendedWatcher> {
 
 struct Follower {
     file: PathBuf,
-    last: Result<Vec<u8>, Unusable>,
+    bytes: Result<Vec<u8>, Unusable>,
+    /// What they say.
+    written: Result<Config, Unusable>,
+    /// The same with what is in the files of its certificates.
+    whole: Result<Config, Unusable>,
     check: Check,
     sender: watch::Sender<Seen>,
 }
@@ -127,16 +137,21 @@ impl Follower {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let now = load(&self.file);
+            let bytes = load(&self.file);
             if self.sender.is_closed() {
                 return;
             }
-            if now != self.last {
-                self.last.clone_from(&now);
-                let config = read(now, &self.check);
+            let is_new = bytes != self.bytes;
+            if is_new {
+                (self.written, self.bytes) = (read(&bytes), bytes);
+            }
+            let whole = complete(&self.file, &self.written);
+            if is_new || whole != self.whole {
+                self.whole = whole;
+                let config = checked(&self.whole, &self.check);
                 self.sender.send_modify(|seen| *seen = Seen { count: seen.count + 1, config });
             } else if matches!(self.sender.borrow().config, Err(Unusable::Refused(_))) {
-                let config = read(now, &self.check);
+                let config = checked(&self.whole, &self.check);
                 self.sender.send_if_modified(|seen| {
                     let differs = seen.config != config;
                     seen.config = config;
@@ -162,9 +177,18 @@ fn load(file: &Path) -> Result<Vec<u8>, Unusable> {
     if bytes.len() > CONFIG_BYTES_MAX { Err(Unusable::NotText) } else { Ok(bytes) }
 }
 
-fn read(loaded: Result<Vec<u8>, Unusable>, check: &Check) -> Result<Arc<Config>, Unusable> {
-    let text = String::from_utf8(loaded?).map_err(|_| Unusable::NotText)?;
-    let config = Config::parse(&text).map_err(Unusable::Wrong)?;
+fn read(bytes: &Result<Vec<u8>, Unusable>) -> Result<Config, Unusable> {
+    let bytes = bytes.as_ref().map_err(Unusable::clone)?;
+    let text = str::from_utf8(bytes).map_err(|_| Unusable::NotText)?;
+    Config::parse(text).map_err(Unusable::Wrong)
+}
+
+fn complete(file: &Path, written: &Result<Config, Unusable>) -> Result<Config, Unusable> {
+    certificates::load(file, written.clone()?).map_err(Unusable::Wrong)
+}
+
+fn checked(whole: &Result<Config, Unusable>, check: &Check) -> Result<Arc<Config>, Unusable> {
+    let config = whole.clone()?;
     check(&config).map_err(Unusable::Refused)?;
     Ok(Arc::new(config))
 }
@@ -228,6 +252,31 @@ mod tests {
         std::os::unix::fs::symlink("..2", at("..next")).unwrap();
         fs::rename(at("..next"), at("..data")).unwrap();
         wait_for(&mut seen, 2).await;
+    }
+
+    /// Within the time between two looks, which is what this test takes.
+    #[tokio::test]
+    async fn sees_a_renewed_certificate_and_one_that_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let tls = "tls: {certificates: [{certificateFile: a.pem, keyFile: a.key}]}";
+        let text = text(1).replace("'127.0.0.1:1'}]\nroutes", &format!("'127.0.0.1:1', {tls}}}]\nroutes"));
+        let pem = |what: &str, text: &str| format!("-----BEGIN {what}-----\n{text}\n");
+        fs::write(at("a.pem"), pem("CERTIFICATE", "old")).unwrap();
+        fs::write(at("a.key"), pem("PRIVATE KEY", "key")).unwrap();
+        fs::write(at("tidegate.yaml"), text).unwrap();
+        let (_watcher, mut seen) = Watcher::start(&at("tidegate.yaml")).unwrap();
+        let holds = |seen: &Seen, word: &str| {
+            let config = seen.config.as_ref().map(|config| serde_json::to_string(&config.listeners).unwrap());
+            config.is_ok_and(|text| text.contains(word))
+        };
+        seen.wait_for(|seen| holds(seen, "old")).await.unwrap();
+        fs::write(at("a.pem"), pem("CERTIFICATE", "renewed")).unwrap();
+        seen.wait_for(|seen| holds(seen, "renewed")).await.unwrap();
+        fs::remove_file(at("a.pem")).unwrap();
+        let wrong = seen.wait_for(|seen| seen.config.is_err()).await.unwrap().config.clone().unwrap_err();
+        let told = wrong.to_string();
+        assert!(told.starts_with("listeners[0].tls.certificates[0].certificateFile: "), "{told}");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The read-only side for operators, on loopback: `/metrics`, `/healthz`, `/readyz`.
+//! The read-only side for operators: `/metrics`, `/healthz`, `/readyz`. On loopback unless somebody asks for more.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -12,21 +12,29 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tidegate_config::limits;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::headers;
 use crate::metrics::{self, Metrics};
 
 /// Answers operators until its task is dropped. `ready` turns `/readyz` from 503 to 200 and back.
+///
+/// On a loopback address, requests must be made to a loopback name. Whoever opens another address means everybody there.
 pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, ready: Arc<AtomicBool>) {
+    let local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
     loop {
+        // It is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             continue;
         };
         let (metrics, ready) = (Arc::clone(&metrics), Arc::clone(&ready));
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = answer(&request, &metrics, &ready);
+            let response = answer(&request, local, &metrics, &ready);
             async move { Ok::<_, Infallible>(response) }
         });
         tokio::spawn(async move {
@@ -34,13 +42,14 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, ready: Arc<Atom
             builder.timer(TokioTimer::new());
             // A scraper that breaks off has nothing to be told.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            drop(place);
         });
     }
 }
 
-fn answer<B>(request: &Request<B>, metrics: &Metrics, ready: &AtomicBool) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, local: bool, metrics: &Metrics, ready: &AtomicBool) -> Response<Full<Bytes>> {
     let host = request.headers().get(header::HOST).map(headers::without_port);
-    if !is_local(host.unwrap_or_default()) {
+    if local && !is_local(host.unwrap_or_default()) {
         // A web page that points its own name at loopback must not read this through somebody's browser.
         return text(StatusCode::FORBIDDEN, "this address answers as localhost or by its loopback address only\n");
     }

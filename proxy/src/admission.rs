@@ -60,6 +60,11 @@ impl Activity {
         self.unsent.set(unsent);
     }
 
+    /// The last time a byte came or went.
+    pub(crate) fn last_byte(&self) -> Tick {
+        self.last_byte.get()
+    }
+
     /// Whether nothing has been going on for so long.
     pub(crate) fn is_quiet(&self, ticks: Tick) -> bool {
         let since = |last: Tick| last.saturating_add(ticks) <= self.timer.now();

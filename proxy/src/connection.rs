@@ -22,41 +22,42 @@ use crate::body::ResponseBody;
 use crate::client_io::ClientIo;
 use crate::forwarding::client_lines;
 use crate::handle::{Client, Inbound, handle};
-use crate::outbox::{Socket, SocketWatch};
-use crate::protocol::{self, Protocol};
+use crate::opening::{Opened, open};
+use crate::outbox::SocketWatch;
+use crate::protocol::Protocol;
 use crate::refused::Refusal;
 use crate::snapshot::Timeouts;
 use crate::timer::{Deadline, Tick, Timer};
 use crate::worker::Worker;
 
-/// Serves a connection until either side closes it.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+/// Serves a connection that came in at the address of a listener, until either side closes it.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: SocketAddr) {
     let activity = Activity::new(Rc::clone(&worker.timer));
     let deadline = worker.timer.deadline();
     let timeouts = worker.snapshot().timeouts;
     deadline.set(timeouts.header_read);
-    // An error here is a client that went away: there is nobody left to tell.
-    let detected = first_bytes(&deadline, &worker, protocol::detect(&stream)).await;
-    let Some(Ok(Some((protocol, ahead)))) = detected else { return };
     let address = peer.ip().to_canonical();
-    let lines = client_lines(address);
-    let client = Rc::new(Client { worker: Rc::clone(&worker), activity: Rc::clone(&activity), address, lines });
+    let opened = open(&worker, stream, listener, &activity, &deadline).await;
+    let Some(Opened { io, peer, protocol, entrance }) = opened else { return };
+    let lines = client_lines(address, entrance.secure);
+    let (shared, busy) = (Rc::clone(&worker), Rc::clone(&activity));
+    let upgrade = Cell::new(None);
+    let client = Rc::new(Client { worker: shared, activity: busy, address, lines, entrance, upgrade });
+    let served = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| {
-        let client = Rc::clone(&client);
+        let client = Rc::clone(&served);
         let mut inbound = Inbound::new(&client, request);
         async move { Ok::<Response<ResponseBody>, Infallible>(handle(&client, &mut inbound).await) }
     });
-    let socket = Socket::new(stream, &worker.outbox);
-    let peer = socket.watch();
-    let io = ClientIo::new(socket, ahead, Rc::clone(&activity));
     let watch = Watch::new(worker, activity, deadline, timeouts);
     // Each in an allocation of its own, which goes while a connection rests.
     match protocol {
         Protocol::Http1 => {
             let mut io = io;
-            while let Some(rested) = Box::pin(serve_http1(io, &service, &watch, &peer)).await {
+            while let Some(rested) = Box::pin(serve_http1(io, &service, &client, &watch, &peer)).await {
                 io = rested;
                 if !io.has_bytes() && !rest(&watch, &peer).await {
+                    io.send_last(b"");
                     return;
                 }
             }
@@ -67,7 +68,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
 
 /// Serves requests until the connection ends. Returns the socket if nothing has come for a while: then all that hyper
 /// keeps for a connection, its buffers above all, can go until something does.
-async fn serve_http1<S>(io: ClientIo, service: S, watch: &Watch, peer: &SocketWatch) -> Option<ClientIo>
+async fn serve_http1<S>(
+    io: ClientIo,
+    service: S,
+    client: &Client,
+    watch: &Watch,
+    peer: &SocketWatch,
+) -> Option<ClientIo>
 where
     S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible> + Unpin,
 {
@@ -111,7 +118,7 @@ where
             return Some(io);
         }
         End::Late(Wait::Head(_)) => {
-            connection.into_parts().io.socket().send_now(LATE_HEAD);
+            connection.into_parts().io.send_last(LATE_HEAD);
             watch.worker.refuse(Refusal::HeadTimeout);
         }
         // The parser has answered; the error says that it did.
@@ -120,7 +127,18 @@ where
                 watch.worker.refuse(refusal);
             }
         }
-        End::Late(_) | End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) => {
+            if let Some(upgrade) = client.upgrade.take() {
+                let parts = connection.into_parts();
+                let mut io = parts.io;
+                io.put_back(parts.read_buf);
+                let idle = watch.timeouts.upgrade_idle;
+                Box::pin(upgrade.pass(io, &watch.activity, &watch.deadline, idle)).await;
+            }
+        }
+        End::Late(Wait::Request(_)) => connection.into_parts().io.send_last(b""),
+        // What ends in the middle of a message must not look like its end.
+        End::Late(_) => {}
     }
     None
 }
@@ -185,24 +203,6 @@ where
         Poll::Pending
     })
     .await;
-}
-
-/// Waits for the first bytes until the deadline; while draining, for one second more, because a client that was let in
-/// just before may be about to send.
-async fn first_bytes<F: Future>(deadline: &Deadline, worker: &Worker, bytes: F) -> Option<F::Output> {
-    let mut bytes = pin!(bytes);
-    let mut hurried = false;
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = bytes.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        if worker.draining.get() && !hurried {
-            hurried = true;
-            deadline.set(Duration::from_secs(1));
-        }
-        deadline.poll(cx).map(|()| None)
-    })
-    .await
 }
 
 /// The timeouts of a connection. One deadline serves them all: when it fires, what the connection waits for tells

@@ -99,9 +99,11 @@ impl Value {
     }
 }
 
-/// The `Set-Cookie` value for one of our cookies.
-pub fn set(name: &str, value: &Value, max_age: &str) -> Vec<u8> {
-    [name.as_bytes(), b"=", value.as_bytes(), max_age.as_bytes(), b"; Path=/; HttpOnly; SameSite=Lax"].concat()
+/// The `Set-Cookie` value for one of our cookies; one that was set under TLS comes back under TLS only.
+pub fn set(name: &str, value: &Value, max_age: &str, secure: bool) -> Vec<u8> {
+    let attributes: &[u8] =
+        if secure { b"; Path=/; HttpOnly; SameSite=Lax; Secure" } else { b"; Path=/; HttpOnly; SameSite=Lax" };
+    [name.as_bytes(), b"=", value.as_bytes(), max_age.as_bytes(), attributes].concat()
 }
 
 impl Identity {

@@ -1,11 +1,13 @@
 //! Why a request got no answer from its service, and the one answer that each reason means.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::body::ResponseBody;
+use crate::snapshot::Refusal;
 
 /// The field that names the reason, for machines.
 pub(crate) const REASON: &str = "x-tidegate-reason";
@@ -28,9 +30,15 @@ pub enum Error {
     /// No route takes the request.
     #[error("no route for this host and path")]
     NoRoute,
+    /// The connection was opened for another listener (RFC 9110 §15.5.20).
+    #[error("this connection was opened for another host; open one for this host")]
+    Misdirected,
     /// More requests are in flight than `limits.requestsInFlight`.
     #[error("too many requests in flight")]
     Overloaded,
+    /// The version is configured to refuse.
+    #[error("refused")]
+    Refused(Arc<Refusal>),
     /// The version has no endpoint at all.
     #[error("no endpoint")]
     NoEndpoint,
@@ -66,7 +74,9 @@ impl Error {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "not-supported"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::Refused(refusal) => (refusal.status, "refused"),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, "no-endpoint"),
             Self::Connect(_) => (StatusCode::BAD_GATEWAY, "connect-failed"),
             Self::ConnectTimeout => (StatusCode::GATEWAY_TIMEOUT, "connect-timeout"),
@@ -85,7 +95,8 @@ impl Error {
         *response.status_mut() = status;
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        fields.insert(REASON, HeaderValue::from_static(reason));
+        let written = if let Self::Refused(refusal) = self { Some(refusal.reason.clone()) } else { None };
+        fields.insert(REASON, written.unwrap_or(HeaderValue::from_static(reason)));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -19,7 +19,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What keeps the proxy from the newest publication, and its DNS names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Following {
-    /// Why the newest publication is not in force; `None` while it is.
+    /// The generation in force.
+    pub in_force: u64,
+    /// The newest generation.
+    pub newest: u64,
+    /// Why the newest publication is not in force; `None` while it is, or may still come.
     pub problem: Option<String>,
     /// The DNS names of the configuration.
     pub names: Vec<NameStatus>,
@@ -46,7 +50,7 @@ pub async fn follow(
     loop {
         let wake = follower.step();
         status.send_if_modified(|known| {
-            let now = Following { problem: follower.problem.clone(), names: follower.lookups.status() };
+            let now = follower.status();
             let changed = *known != now;
             *known = now;
             changed
@@ -77,6 +81,15 @@ struct Follower {
 }
 
 impl Follower {
+    fn status(&self) -> Following {
+        Following {
+            in_force: self.in_force.0.generation,
+            newest: self.newest.generation,
+            problem: self.problem.clone(),
+            names: self.lookups.status(),
+        }
+    }
+
     /// There is a new publication: its names are wanted, and those of the one in force for as long as it is.
     fn renewed(&mut self) {
         self.lookups.want([&*self.newest.config, &*self.in_force.0.config]);

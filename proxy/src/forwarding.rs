@@ -15,19 +15,22 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) client: &'a [u8],
     /// The host that the client asked for.
     pub(crate) host: HeaderValue,
+    /// Whether the client asks for another protocol.
+    pub(crate) upgrades: bool,
     /// Identifies the request in the logs of everybody it passes; `None` where the client has named it.
     pub(crate) id: Option<RequestId>,
 }
 
-/// The lines about the client of a connection.
-pub(crate) fn client_lines(address: IpAddr) -> Vec<u8> {
-    format!("x-forwarded-for: {address}\r\nx-forwarded-proto: http\r\n").into_bytes()
+/// The lines about the client of a connection; `secure` where it speaks TLS.
+pub(crate) fn client_lines(address: IpAddr, secure: bool) -> Vec<u8> {
+    let scheme = if secure { "https" } else { "http" };
+    format!("x-forwarded-for: {address}\r\nx-forwarded-proto: {scheme}\r\n").into_bytes()
 }
 
 impl Forwarding<'_> {
     /// Adds the lines, each with its end.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        let Self { client, host, id } = self;
+        let Self { client, host, upgrades: _, id } = self;
         out.extend_from_slice(client);
         out.extend_from_slice(b"x-forwarded-host: ");
         out.extend_from_slice(host.as_bytes());
@@ -46,8 +49,13 @@ mod tests {
 
     #[test]
     fn a_client_is_told_of_in_whole_lines() {
-        let client = client_lines([192, 0, 2, 1].into());
-        let forwarding = Forwarding { client: &client, host: HeaderValue::from_static("shop.example:8080"), id: None };
+        let client = client_lines([192, 0, 2, 1].into(), false);
+        let forwarding = Forwarding {
+            client: &client,
+            host: HeaderValue::from_static("shop.example:8080"),
+            upgrades: false,
+            id: None,
+        };
         let mut text = Vec::new();
         forwarding.write_to(&mut text);
         let expected =

@@ -18,12 +18,14 @@ use crate::error::Error;
 use crate::forward::{self, Answer, Patience, forward};
 use crate::forwarding::Forwarding;
 use crate::headers::{self, Accepted};
+use crate::opening::Entrance;
 use crate::record::{self, Assigned, Outcome};
 use crate::refused::Refusal;
-use crate::route::Target;
+use crate::route::{Missed, Target};
 use crate::shard::Cause;
 use crate::snapshot::Snapshot;
 use crate::timer::Deadline;
+use crate::upgrade::Upgrade;
 use crate::upload::{Progress, RequestBody};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
@@ -35,6 +37,10 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// What endpoints are told of it, made once for all requests of the connection.
     pub(crate) lines: Vec<u8>,
+    /// Where it came in.
+    pub(crate) entrance: Entrance,
+    /// What follows its last response, where that is not the end.
+    pub(crate) upgrade: Cell<Option<Upgrade>>,
 }
 
 /// A request as it came, with the routing state that it meets.
@@ -90,7 +96,7 @@ async fn respond(
     let limit = worker.part_of(snapshot.limits.requests_in_flight);
     let admission = worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?;
     let Some(head) = request else { return Err(Error::ClientGone) };
-    let (target, accepted) = accept(snapshot, head)?;
+    let (target, accepted) = accept(snapshot, &client.entrance, head)?;
     let service = &snapshot.services[target.service];
     let visitor = if service.splits() {
         Some(Visitor::of(snapshot, service, head.headers(), &accepted, client.address, || worker.random()))
@@ -99,36 +105,47 @@ async fn respond(
     };
     let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
     let may_convert = record::may_convert(service, head.method(), head.uri().path());
-    let assigned = Assigned { worker, snapshot, line, service, arm, visitor, may_convert };
+    let secure = client.entrance.secure;
+    let assigned = Assigned { worker, snapshot, line, secure, service, arm, visitor, may_convert };
     let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
     *head.version_mut() = Version::HTTP_11;
     let id = accepted.id.is_none().then(|| worker.request_id());
-    let forwarding = Forwarding { client: &client.lines, host: accepted.host, id };
+    let forwarding = Forwarding { client: &client.lines, host: accepted.host, upgrades: accepted.upgrades, id };
     line.sent(id, target.service, &assigned);
 
     let sent = send(request, &forwarding, progress, target, &assigned).await;
     let latency = now().saturating_duration_since(started);
     unanswered.settled.set(true);
     match sent {
-        Ok(sent) => Ok(answered(&assigned, sent, admission, latency)),
+        Ok(sent) => Ok(answered(client, &assigned, sent, admission, latency)),
         Err(error) => Ok(failed(&assigned, &error, latency)),
     }
 }
 
 /// Checks the request and finds its route.
-fn accept(snapshot: &Snapshot, request: &mut Request<RequestBody>) -> Result<(Target, Accepted), Error> {
+fn accept(
+    snapshot: &Snapshot,
+    entrance: &Entrance,
+    request: &mut Request<RequestBody>,
+) -> Result<(Target, Accepted), Error> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
         return Err(Error::TargetTooLong);
     }
     let accepted = headers::accept(request)?;
     let host = headers::without_port(&accepted.host);
     let path = request.uri().path();
+    let door = snapshot.routes.at(entrance.address);
+    let sni = entrance.sni.as_deref();
     let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        snapshot.routes.find(&host.to_ascii_lowercase(), path)
+        door.find(&host.to_ascii_lowercase(), path, sni)
     } else {
-        snapshot.routes.find(host, path)
+        door.find(host, path, sni)
     };
-    Ok((found.ok_or(Error::NoRoute)?, accepted))
+    match found {
+        Ok(target) => Ok((target, accepted)),
+        Err(Missed::NoRoute) => Err(Error::NoRoute),
+        Err(Missed::Misdirected) => Err(Error::Misdirected),
+    }
 }
 
 /// An answer, and what it says of the version that should have given it.
@@ -148,6 +165,9 @@ async fn send(
     assigned: &Assigned<'_>,
 ) -> Result<Sent, Error> {
     let Assigned { worker, snapshot, service, .. } = assigned;
+    if let Some(refusal) = &service.arms[assigned.arm].refusal {
+        return Err(Error::Refused(Arc::clone(refusal)));
+    }
     let deadline = worker.timer.deadline();
     let timeouts = &snapshot.timeouts;
     let patience = Patience {
@@ -176,6 +196,7 @@ async fn send(
 
 /// Rewrites the response and records it.
 fn answered(
+    client: &Client,
     assigned: &Assigned<'_>,
     sent: Sent,
     mut admission: Admission,
@@ -184,15 +205,15 @@ fn answered(
     let Sent { answer: Answer { response, mut link, lease }, by, deadline, failure } = sent;
     let (mut head, incoming) = response.into_parts();
     admission.answered();
-    // Nobody asked for another protocol: upgrades are refused before they are forwarded.
-    let unasked = head.status == StatusCode::SWITCHING_PROTOCOLS;
-    match headers::returned(&mut head.headers) {
-        Ok(closes) if !unasked => link.last = closes || head.version == Version::HTTP_10,
-        _ => {
-            forward::note_failure(&assigned.service.arms[by], lease.endpoint());
-            return failed(assigned, &Error::BadResponse, latency);
-        }
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let answer = Answer { response: Response::from_parts(head, incoming), link, lease };
+        return switched(client, assigned, Sent { answer, by, deadline, failure }, admission, latency);
     }
+    let Ok(closes) = headers::returned(&mut head.headers) else {
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
+        return failed(assigned, &Error::BadResponse, latency);
+    };
+    link.last = closes || head.version == Version::HTTP_10;
     let failure = failure.or(head.status.is_server_error().then_some(Cause::Status));
     if head.status.is_server_error() {
         forward::note_failure(&assigned.service.arms[by], lease.endpoint());
@@ -205,6 +226,29 @@ fn answered(
     let idle = assigned.snapshot.timeouts.body_idle;
     let body = ResponseBody::endpoint(incoming, link, lease, deadline, idle, admission);
     Response::from_parts(head, body)
+}
+
+/// Says that the protocol changes, and leaves the rest to the client's connection.
+#[cold]
+fn switched(
+    client: &Client,
+    assigned: &Assigned<'_>,
+    sent: Sent,
+    admission: Admission,
+    latency: Duration,
+) -> Response<ResponseBody> {
+    let Sent { answer: Answer { response, link, lease }, by, failure, .. } = sent;
+    let (mut head, _) = response.into_parts();
+    let (Some((endpoint, ahead)), Ok(())) = (link.into_upgraded(), headers::returned_upgrade(&mut head.headers)) else {
+        // Nobody asked for it, or it does not say for what.
+        forward::note_failure(&assigned.service.arms[by], lease.endpoint());
+        return failed(assigned, &Error::BadResponse, latency);
+    };
+    lease.endpoint().succeeded();
+    head.version = Version::HTTP_11;
+    assigned.record(&Outcome { latency, status: Some(head.status), failure }, &mut head.headers);
+    client.upgrade.set(Some(Upgrade { endpoint, ahead, _lease: lease, _admission: admission }));
+    Response::from_parts(head, ResponseBody::Text(None))
 }
 
 /// Answers in the place of a version that gave no response, and records that.
@@ -226,7 +270,9 @@ fn cause(error: &Error) -> Option<Cause> {
         | Error::BodyTooLarge
         | Error::Unsupported(_)
         | Error::NoRoute
+        | Error::Misdirected
         | Error::Overloaded
+        | Error::Refused(_)
         | Error::BodyTimeout
         | Error::ClientGone => None,
     }

@@ -21,6 +21,8 @@ pub struct Accepted {
     pub version: Option<HeaderValue>,
     /// The client's own name for the request.
     pub id: Option<HeaderValue>,
+    /// Whether it asks for another protocol on its connection.
+    pub upgrades: bool,
 }
 
 /// What one pass over the fields of a message found.
@@ -51,9 +53,9 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<Accepted, Error> {
         return Err(Error::Unsupported("CONNECT"));
     }
     let mut found = survey(request.headers());
-    if found.upgrade && request.version() == Version::HTTP_11 {
-        return Err(Error::Unsupported("a protocol upgrade"));
-    }
+    // HTTP/1.0 knows no upgrade, and HTTP/2 has none: there the field is not for us (RFC 9110 §7.8, RFC 9113 §8.2.2).
+    let upgrade =
+        if found.upgrade && request.version() == Version::HTTP_11 { asked_upgrade(request.headers())? } else { None };
     if found.transfer_encodings > 0 {
         check_transfer_encoding(request.headers(), found.transfer_encodings)?;
     }
@@ -61,6 +63,10 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<Accepted, Error> {
     origin_form(request)?;
     let fields = request.headers_mut();
     remove_hop_by_hop(fields, &found);
+    let upgrades = upgrade.is_some();
+    if let Some(protocol) = upgrade {
+        name_upgrade(fields, protocol);
+    }
     if found.cookies > 1 {
         found.cookie = join_cookies(fields);
     }
@@ -74,7 +80,7 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<Accepted, Error> {
         }
     }
     let Found { cookie, version, id, .. } = found;
-    Ok(Accepted { host, cookie, version, id })
+    Ok(Accepted { host, cookie, version, id, upgrades })
 }
 
 /// What a client may not say of itself; an endpoint believes the proxy.
@@ -118,6 +124,36 @@ fn survey(fields: &HeaderMap) -> Found {
         }
     }
     found
+}
+
+/// The protocols that a client asks for on its connection; `None` where it only mentions them.
+fn asked_upgrade(fields: &HeaderMap) -> Result<Option<HeaderValue>, Error> {
+    let names = |field, wanted: &str| {
+        let values = fields.get_all(field).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case(wanted))
+    };
+    if !names(header::CONNECTION, "upgrade") {
+        return Ok(None);
+    }
+    if names(header::UPGRADE, "h2c") {
+        // It would leave our checks, and was taken out of HTTP/2 (RFC 9113 §3.1).
+        return Err(Error::Unsupported("an upgrade to h2c"));
+    }
+    let length = fields.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if length || fields.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Error::Unsupported("a protocol upgrade with a body"));
+    }
+    let mut protocols = fields.get_all(header::UPGRADE).iter();
+    match (protocols.next(), protocols.next()) {
+        (Some(protocol), None) => Ok(Some(protocol.clone())),
+        _ => Err(Error::Malformed("more than one Upgrade")),
+    }
+}
+
+/// Says on the next hop, too, that its protocol is to change.
+fn name_upgrade(fields: &mut HeaderMap, protocol: HeaderValue) {
+    fields.insert(header::UPGRADE, protocol);
+    fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
 }
 
 /// Takes `chunked` alone: any other coding would reach the endpoint as a body it reads differently (RFC 9112 §6.1).
@@ -258,6 +294,14 @@ pub fn returned(fields: &mut HeaderMap) -> Result<bool, Error> {
         check_transfer_encoding(fields, found.transfer_encodings).map_err(|_| Error::BadResponse)?;
     }
     Ok(remove_hop_by_hop(fields, &found))
+}
+
+/// The same for the response that changes the protocol, which names it (RFC 9110 §15.2.2).
+pub fn returned_upgrade(fields: &mut HeaderMap) -> Result<(), Error> {
+    let protocol = fields.get(header::UPGRADE).cloned().ok_or(Error::BadResponse)?;
+    returned(fields)?;
+    name_upgrade(fields, protocol);
+    Ok(())
 }
 
 /// Whether a cache shared by several clients may keep a response (RFC 9111 §3): such a response must not carry a cookie

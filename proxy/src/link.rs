@@ -11,6 +11,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
@@ -29,6 +30,8 @@ pub(crate) struct Link {
     sender: SendRequest<RequestBody>,
     /// `None` once it has ended.
     connection: Option<Connection<RecordingIo, RequestBody>>,
+    /// Whether the request under way asks for another protocol, which would come next on the socket.
+    upgrades: bool,
     /// Wakes the task that the connection serves at the moment.
     waker: Muted,
     /// The head of the request under way, as it was sent.
@@ -68,6 +71,7 @@ impl Link {
         Ok(Box::new(Self {
             sender,
             connection,
+            upgrades: false,
             waker: Muted::default(),
             head,
             idle_since: 0,
@@ -87,11 +91,12 @@ impl Link {
     ) -> Result<Response<Incoming>, Failure> {
         let Some(taken) = request.take() else { return Err(Failure::NotSent) };
         self.head.borrow_mut().begin(forwarding);
-        let Self { sender, connection, waker, head, .. } = self;
+        self.upgrades = forwarding.upgrades;
+        let Self { sender, connection, waker, head, upgrades, .. } = self;
         let mut response = pin!(sender.try_send_request(taken));
         poll_fn(|cx| {
             // Dropped when it has ended, it gives back a request that it has not begun to send.
-            poll_connection(connection, waker, cx);
+            let changed = poll_connection(connection, waker, *upgrades, cx);
             // Only the connection polled above can complete this, so nobody needs to be woken for it.
             if let Poll::Ready(result) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 head.borrow_mut().answered();
@@ -99,6 +104,11 @@ impl Link {
                     *request = error.take_message();
                     if request.is_some() { Failure::NotSent } else { Failure::Broken(error.into_error()) }
                 }));
+            }
+            if changed {
+                // Not without a response that changes the protocol: it has ended as any other, and gives back the same.
+                *connection = None;
+                cx.waker().wake_by_ref();
             }
             while deadline.poll(cx).is_ready() {
                 if expired() {
@@ -112,12 +122,19 @@ impl Link {
 
     /// Moves bytes while a response body is read.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        poll_connection(&mut self.connection, &mut self.waker, cx);
+        poll_connection(&mut self.connection, &mut self.waker, false, cx);
     }
 
     /// Runs `read`, which takes from this connection's response body, without waking this task for it.
     pub(crate) fn quietly<T>(&self, read: impl FnOnce() -> T) -> T {
         self.waker.while_muted(read)
+    }
+
+    /// The socket after a response that changes the protocol as the request asked, and what was read behind that.
+    pub(crate) fn into_upgraded(self) -> Option<(Socket, Bytes)> {
+        let connection = self.connection.filter(|_| self.upgrades)?;
+        let parts = connection.into_parts();
+        Some((parts.io.into_socket(), parts.read_buf))
     }
 
     /// Whether it can take another request: the last response has been read to its end, and nothing came after it.
@@ -134,16 +151,19 @@ impl Link {
     }
 }
 
+/// Moves bytes. A connection that has ended is dropped, except where the protocol may have changed: then returns true.
 fn poll_connection(
     connection: &mut Option<Connection<RecordingIo, RequestBody>>,
     waker: &mut Muted,
+    upgrades: bool,
     cx: &mut Context<'_>,
-) {
+) -> bool {
     let ended = connection.as_mut().is_some_and(|connection| {
         waker.wake_instead(cx.waker());
         Pin::new(connection).poll(&mut Context::from_waker(waker.as_waker())).is_ready()
     });
-    if ended {
+    if ended && !upgrades {
         *connection = None;
     }
+    ended && upgrades
 }

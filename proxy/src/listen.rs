@@ -44,8 +44,13 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Takes clients until `stop` says so; then those that the kernel has already let in.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+/// Takes clients at the address of a listener until `stop` says so; then those that the kernel has already let in.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    address: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let mut stopped = pin!(stop.wait_for(|stop| *stop));
         let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
@@ -54,8 +59,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stop: 
         })
         .await;
         match accepted {
-            None => return take_last(&worker, listener),
-            Some(Ok((stream, peer))) => welcome(&worker, stream, peer),
+            None => return take_last(&worker, listener, address),
+            Some(Ok((stream, peer))) => welcome(&worker, stream, peer, address),
             // Out of file descriptors, most likely: the clients that are being served will free some.
             Some(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
@@ -63,18 +68,18 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, mut stop: 
 }
 
 /// Takes the clients that the kernel has let in but not announced yet: closing the socket would reset them.
-fn take_last(worker: &Rc<Worker>, listener: TcpListener) {
+fn take_last(worker: &Rc<Worker>, listener: TcpListener, address: SocketAddr) {
     let Ok(listener) = listener.into_std() else { return };
     while let Ok((stream, peer)) = listener.accept() {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            welcome(worker, stream, peer);
+            welcome(worker, stream, peer, address);
         }
     }
 }
 
-fn welcome(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+fn welcome(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
     let limit = worker.part_of(worker.snapshot().limits.connections);
     if worker.connections.get() >= limit || stream.set_nodelay(true).is_err() {
         return;
@@ -82,7 +87,7 @@ fn welcome(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     let counted = Counted::new(Rc::clone(worker));
     drop(tokio::task::spawn_local(async move {
         let worker = Rc::clone(&counted.0);
-        connection::serve(worker, stream, peer).await;
+        connection::serve(worker, stream, peer, address).await;
         drop(counted);
     }));
 }

@@ -5,13 +5,13 @@
 //! a request's time, and on an idle one it costs nothing: the sender's task runs as soon as no other is ready.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -100,8 +100,8 @@ impl Socket {
     }
 
     /// What a connection's task may ask of it while hyper owns it.
-    pub(crate) fn watch(&self) -> SocketWatch {
-        SocketWatch(Rc::clone(&self.outgoing))
+    pub(crate) fn watch(&self, encrypted: bool) -> SocketWatch {
+        SocketWatch { outgoing: Rc::clone(&self.outgoing), encrypted }
     }
 
     /// Holds bytes back whatever their number, once the system has taken what it would not take before.
@@ -122,7 +122,15 @@ impl Socket {
 }
 
 /// Sees a socket that hyper owns.
-pub(crate) struct SocketWatch(Rc<Outgoing>);
+pub(crate) struct SocketWatch {
+    outgoing: Rc<Outgoing>,
+    /// Whether what comes are TLS records.
+    encrypted: bool,
+}
+
+/// Fewer bytes hold no TLS record with a request: its header, the authentication tag and the shortest line are more. They may
+/// be the alert that ends a session (RFC 8446 §6.1), of 31 bytes at most.
+const REQUEST_RECORD_BYTES_MIN: usize = 32;
 
 impl SocketWatch {
     /// Whether the other side has closed the connection and nothing is left to be read before that; if not, wakes the
@@ -131,22 +139,36 @@ impl SocketWatch {
         if self.poll_readable(cx).is_pending() {
             return false;
         }
-        let half = self.0.half.borrow();
+        self.has_ended(cx)
+    }
+
+    #[cold]
+    fn has_ended(&self, cx: &mut Context<'_>) -> bool {
+        let half = self.outgoing.half.borrow();
         let stream: &TcpStream = half.as_ref();
-        let mut byte = [0];
-        matches!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0) | Err(_)))
+        let mut bytes = [0; REQUEST_RECORD_BYTES_MIN];
+        match stream.poll_peek(cx, &mut ReadBuf::new(&mut bytes)) {
+            Poll::Ready(Ok(0) | Err(_)) => true,
+            Poll::Ready(Ok(count)) if self.encrypted && count < REQUEST_RECORD_BYTES_MIN => {
+                // The end of the session, and behind it that of the connection?
+                let mut noop = Context::from_waker(Waker::noop());
+                let ready = pin!(stream.ready(Interest::READABLE)).poll(&mut noop);
+                matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+            }
+            Poll::Ready(Ok(_)) | Poll::Pending => false,
+        }
     }
 
     /// Ready when something has come from the other side, its end included.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let half = self.0.half.borrow();
+        let half = self.outgoing.half.borrow();
         let stream: &TcpStream = half.as_ref();
         stream.poll_read_ready(cx).map(drop)
     }
 
     /// Whether nothing waits to be sent.
     pub(crate) fn is_sent(&self) -> bool {
-        self.0.held.borrow().bytes.is_empty()
+        self.outgoing.held.borrow().bytes.is_empty()
     }
 }
 

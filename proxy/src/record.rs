@@ -22,6 +22,8 @@ pub(crate) struct Assigned<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) line: &'a Line<'a>,
+    /// Whether the client speaks TLS.
+    pub(crate) secure: bool,
     pub(crate) service: &'a Service,
     pub(crate) arm: usize,
     /// `None` where the service does not tell visitors apart.
@@ -125,7 +127,9 @@ impl Assigned<'_> {
         let key = &self.snapshot.cookie_key;
         let mut set = |name: &str, value: cookie::Value, max_age: &str| {
             // Base64 and our own names are always valid in a field.
-            if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(cookie::set(name, &value, max_age))) {
+            if let Ok(value) =
+                HeaderValue::from_maybe_shared(Bytes::from(cookie::set(name, &value, max_age, self.secure)))
+            {
                 fields.append(header::SET_COOKIE, value);
             }
         };

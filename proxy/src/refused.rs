@@ -21,19 +21,22 @@ pub(crate) enum Refusal {
     Unsupported,
     /// No route takes it.
     NoRoute,
+    /// It is for another listener than its connection.
+    Misdirected,
     /// Too many are in flight.
     Overloaded,
 }
 
 impl Refusal {
     /// All of them, in the order of their counters.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Malformed,
         Self::HeadTooLarge,
         Self::HeadTimeout,
         Self::TargetTooLong,
         Self::Unsupported,
         Self::NoRoute,
+        Self::Misdirected,
         Self::Overloaded,
     ];
 
@@ -44,8 +47,10 @@ impl Refusal {
             Error::TargetTooLong => Some(Self::TargetTooLong),
             Error::Unsupported(_) => Some(Self::Unsupported),
             Error::NoRoute => Some(Self::NoRoute),
+            Error::Misdirected => Some(Self::Misdirected),
             Error::Overloaded => Some(Self::Overloaded),
             Error::BodyTooLarge
+            | Error::Refused(_)
             | Error::NoEndpoint
             | Error::Connect(_)
             | Error::ConnectTimeout
@@ -75,6 +80,7 @@ impl Refusal {
             Self::TargetTooLong => "target-too-long",
             Self::Unsupported => "not-supported",
             Self::NoRoute => "no-route",
+            Self::Misdirected => "misdirected",
             Self::Overloaded => "overloaded",
         }
     }
@@ -115,8 +121,14 @@ mod tests {
 
     #[test]
     fn reasons_are_those_that_clients_are_told() {
-        let errors =
-            [Error::Malformed(""), Error::TargetTooLong, Error::Unsupported(""), Error::NoRoute, Error::Overloaded];
+        let errors = [
+            Error::Malformed(""),
+            Error::TargetTooLong,
+            Error::Unsupported(""),
+            Error::NoRoute,
+            Error::Misdirected,
+            Error::Overloaded,
+        ];
         for error in errors {
             assert_eq!(Refusal::of(&error).map(Refusal::label), Some(error.answer().1));
         }
@@ -129,6 +141,6 @@ mod tests {
         for (times, refusal) in Refusal::ALL.into_iter().enumerate() {
             (0..times).for_each(|time| refused.count(time % 2, refusal));
         }
-        assert_eq!(Refusal::ALL.map(|refusal| refused.sum(refusal)), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(Refusal::ALL.map(|refusal| refused.sum(refusal)), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

@@ -103,6 +103,11 @@ impl RecordingIo {
     pub(crate) fn new(stream: Socket, head: Rc<RefCell<Head>>) -> Self {
         Self { stream: TokioIo::new(stream), head }
     }
+
+    /// The socket, once there are no more heads.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.stream.into_inner()
+    }
 }
 
 impl Read for RecordingIo {

@@ -1,14 +1,20 @@
-//! PURE. Which route takes a request: the most specific host first, then an exact path, then the longest prefix.
+//! PURE. Which route takes a request: of the listeners at its address the one whose host is the most specific, of the routes
+//! of that listener the one with the most specific host, then an exact path, then the longest prefix.
 //!
-//! Hosts and paths are looked up by hash, so the time does not grow with the number of routes.
+//! Hosts and paths are looked up by hash, so the time does not grow with the number of listeners and routes. Which hosts are
+//! whose is settled when the table is built: for each address, a host leads to the routes of its listener and to no other.
 
-use std::collections::HashMap;
+mod paths;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::FixedState;
-use tidegate_config::{Config, Host, Name, PathMatch};
+use tidegate_config::{Config, Host, Listener, Name, PathMatch};
 
-type Map<V> = HashMap<Box<str>, V, FixedState>;
+use crate::hosts::Hosts;
+use paths::Paths;
 
 /// What a route says about a request it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,162 +25,166 @@ pub struct Target {
     pub request_timeout: Duration,
 }
 
-/// The routes of one snapshot.
-#[derive(Debug, Default)]
-pub struct RouteTable {
-    exact_hosts: Map<Paths>,
-    /// Longest suffix first.
-    suffix_hosts: Vec<(Box<str>, Paths)>,
-    any_host: Paths,
+/// Why a request has no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// No route takes it.
+    NoRoute,
+    /// It came over a connection that was opened for another listener (RFC 9110 §15.5.20).
+    Misdirected,
 }
 
-/// The routes of one host.
+/// The routes of one snapshot.
+#[derive(Debug)]
+pub struct RouteTable {
+    doors: Vec<(SocketAddr, Arc<Door>)>,
+    elsewhere: Arc<Door>,
+}
+
+/// The routes of the listeners at one address.
 #[derive(Debug, Default)]
-struct Paths {
-    exact: Map<Target>,
-    /// Without a trailing slash; "" takes every path.
-    prefixes: Map<Target>,
-    longest_prefix: usize,
+pub struct Door {
+    areas: Hosts<Area>,
+}
+
+/// The routes for one host, as its listener has them.
+#[derive(Debug)]
+struct Area {
+    /// Which listener of the address.
+    listener: usize,
+    /// Those of the most specific host first.
+    paths: Box<[Arc<Paths>]>,
 }
 
 impl RouteTable {
     /// Builds the table; `service` gives a service's index.
     pub fn new(config: &Config, service: impl Fn(&Name) -> Option<usize>) -> Self {
-        let mut table = Self::default();
+        let routes = Routes::of(config, service);
+        let mut by_address = BTreeMap::<SocketAddr, Vec<&Listener>>::new();
+        for listener in &config.listeners {
+            by_address.entry(listener.address).or_default().push(listener);
+        }
+        // Addresses whose listeners have the same hosts and routes share one.
+        let mut known = HashMap::<Vec<Part<'_>>, Arc<Door>>::new();
+        let mut doors = Vec::new();
+        for (address, listeners) in by_address {
+            let parts: Vec<_> = listeners.into_iter().map(|listener| routes.part(listener)).collect();
+            let door = known.entry(parts).or_insert_with_key(|parts| Arc::new(routes.door(parts)));
+            doors.push((address, Arc::clone(door)));
+        }
+        let plain = vec![(None, None)];
+        let elsewhere = known.remove(&plain).unwrap_or_else(|| Arc::new(routes.door(&plain)));
+        Self { doors, elsewhere }
+    }
+
+    /// The routes at an address of a listener. Clients of one that is gone meet those that are for every listener.
+    pub fn at(&self, address: SocketAddr) -> &Door {
+        // A handful nearly always: comparing is faster than hashing.
+        let found = self.doors.iter().find(|(known, _)| *known == address);
+        found.map_or(&self.elsewhere, |(_, door)| door)
+    }
+}
+
+impl Door {
+    /// The target of a request. `host` is in lower case and without a port, and so is `sni`: whom the client asked for when it
+    /// opened its connection, if it did.
+    pub fn find(&self, host: &str, path: &str, sni: Option<&str>) -> Result<Target, Missed> {
+        let area = self.areas.get(host).ok_or(Missed::NoRoute)?;
+        if let Some(sni) = sni
+            && self.areas.get(sni).map(|asked| asked.listener) != Some(area.listener)
+        {
+            return Err(Missed::Misdirected);
+        }
+        area.paths.iter().find_map(|paths| paths.find(path)).ok_or(Missed::NoRoute)
+    }
+}
+
+/// A listener as far as routes are concerned: its host, and its name where there are routes for it alone.
+type Part<'a> = (Option<&'a Host>, Option<&'a Name>);
+
+/// By the host: conditions and targets.
+type ByHost<'a> = BTreeMap<Option<&'a Host>, Vec<(&'a PathMatch, Target)>>;
+
+/// The routes of a configuration.
+struct Routes<'a> {
+    /// Those for all listeners.
+    common: ByHost<'a>,
+    /// The same, ready to be shared.
+    shared: BTreeMap<Option<&'a Host>, Arc<Paths>>,
+    /// Those for one listener.
+    named: BTreeMap<&'a Name, ByHost<'a>>,
+}
+
+impl<'a> Routes<'a> {
+    fn of(config: &'a Config, service: impl Fn(&Name) -> Option<usize>) -> Self {
+        let (mut common, mut named) = (ByHost::new(), BTreeMap::<_, ByHost<'_>>::new());
         for route in &config.routes {
             let Some(service) = service(&route.service) else { continue };
             let request_timeout = route.request_timeout.unwrap_or(config.timeouts.request).into();
-            let target = Target { service, request_timeout };
-            table.paths_of(route.host.as_ref()).add(&route.path, target);
-        }
-        table.suffix_hosts.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-        table
-    }
-
-    fn paths_of(&mut self, host: Option<&Host>) -> &mut Paths {
-        match host {
-            None => &mut self.any_host,
-            Some(Host::Exact(name)) => self.exact_hosts.entry(name.as_str().into()).or_default(),
-            Some(Host::Suffix(suffix)) => {
-                let known = self.suffix_hosts.iter().position(|(known, _)| **known == **suffix);
-                let index = known.unwrap_or_else(|| {
-                    self.suffix_hosts.push((suffix.as_str().into(), Paths::default()));
-                    self.suffix_hosts.len() - 1
-                });
-                &mut self.suffix_hosts[index].1
+            let rule = (&route.path, Target { service, request_timeout });
+            match &route.listeners {
+                None => common.entry(route.host.as_ref()).or_default().push(rule),
+                Some(listeners) => listeners.iter().for_each(|name| {
+                    named.entry(name).or_default().entry(route.host.as_ref()).or_default().push(rule);
+                }),
             }
         }
+        let shared = common.iter().map(|(host, rules)| (*host, Arc::new(paths(rules)))).collect();
+        Self { common, shared, named }
     }
 
-    /// The target of a request. `host` is in lower case and without a port.
-    pub fn find(&self, host: &str, path: &str) -> Option<Target> {
-        if let Some(found) = self.exact_hosts.get(host).and_then(|paths| paths.find(path)) {
-            return Some(found);
+    fn part(&self, listener: &'a Listener) -> Part<'a> {
+        let Listener { name, host, address: _, tls: _ } = listener;
+        (host.as_ref(), name.as_ref().filter(|name| self.named.contains_key(name)))
+    }
+
+    /// The routes of listeners that share an address.
+    fn door(&self, parts: &[Part<'_>]) -> Door {
+        let mut owners = Hosts::default();
+        parts.iter().enumerate().for_each(|(listener, (host, _))| owners.insert(*host, listener));
+        let mut areas = Hosts::default();
+        for (listener, (host, name)) in parts.iter().enumerate() {
+            let by_host = self.by_host(*host, *name);
+            let mut routes = Hosts::default();
+            for (host, paths) in &by_host {
+                routes.insert(*host, Arc::clone(paths));
+            }
+            let narrower = by_host.into_keys().filter(|route| is_within(*route, *host));
+            for host in narrower.chain([*host]).collect::<BTreeSet<_>>() {
+                // What another listener is more specific for is that one's.
+                if owners.covering(host).next() == Some(&listener) {
+                    let paths = routes.covering(host).cloned().collect();
+                    areas.insert(host, Area { listener, paths });
+                }
+            }
         }
-        let mut suffixes = self.suffix_hosts.iter();
-        // A wildcard stands for at least one label, so the suffix alone, which begins with a dot, does not match.
-        let by_suffix = suffixes.find_map(|(suffix, paths)| {
-            (host.len() > suffix.len() && host.ends_with(&**suffix)).then(|| paths.find(path)).flatten()
-        });
-        by_suffix.or_else(|| self.any_host.find(path))
+        Door { areas }
+    }
+
+    /// The routes of one listener, as far as its host and theirs have a request in common.
+    fn by_host(&self, host: Option<&Host>, name: Option<&Name>) -> BTreeMap<Option<&'a Host>, Arc<Paths>> {
+        let meets = |route: Option<&Host>| is_within(route, host) || is_within(host, route);
+        let common = self.shared.iter().filter(|(route, _)| meets(**route));
+        let mut routes: BTreeMap<_, _> = common.map(|(route, paths)| (*route, Arc::clone(paths))).collect();
+        let named = name.and_then(|name| self.named.get(name)).into_iter().flatten();
+        for (route, rules) in named.filter(|(route, _)| meets(**route)) {
+            let common = self.common.get(route).into_iter().flatten();
+            routes.insert(*route, Arc::new(paths(common.chain(rules))));
+        }
+        routes
     }
 }
 
-impl Paths {
-    fn add(&mut self, path: &PathMatch, target: Target) {
-        match path {
-            PathMatch::Exact(path) => {
-                self.exact.insert(path.as_str().into(), target);
-            }
-            PathMatch::Prefix(path) => {
-                let prefix = path.as_str().trim_end_matches('/');
-                self.longest_prefix = self.longest_prefix.max(prefix.len());
-                self.prefixes.insert(prefix.into(), target);
-            }
-        }
-    }
+/// Whether all requests for a host are for the other one, too.
+fn is_within(host: Option<&Host>, other: Option<&Host>) -> bool {
+    other.is_none_or(|other| host.is_some_and(|host| host.is_within(other)))
+}
 
-    fn find(&self, path: &str) -> Option<Target> {
-        if !self.exact.is_empty()
-            && let Some(found) = self.exact.get(path)
-        {
-            return Some(*found);
-        }
-        if self.prefixes.is_empty() {
-            return None;
-        }
-        // Every prefix ends where a segment does. The longest is tried first; nothing beyond the longest known one.
-        let mut end = path.len();
-        while end > self.longest_prefix {
-            end = path[..end].rfind('/')?;
-        }
-        loop {
-            if let Some(found) = self.prefixes.get(&path[..end]) {
-                return Some(*found);
-            }
-            end = path[..end].rfind('/')?;
-        }
-    }
+fn paths<'a>(rules: impl IntoIterator<Item = &'a (&'a PathMatch, Target)>) -> Paths {
+    let mut paths = Paths::default();
+    rules.into_iter().for_each(|(path, target)| paths.add(path, *target));
+    paths
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn table(routes: &str) -> RouteTable {
-        let service = |i| format!("s{i}: {{versions: {{v: {{endpoints: ['127.0.0.1:1']}}}}}}");
-        let services = (0..8).map(service).collect::<Vec<_>>().join(", ");
-        let text = format!("listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{routes}]\nservices: {{{services}}}");
-        let config = Config::parse(&text).unwrap();
-        RouteTable::new(&config, |name| name.as_str()[1..].parse().ok())
-    }
-
-    fn check(routes: &str, expected: &[(&str, &str, Option<usize>)]) {
-        let table = table(routes);
-        for (host, path, service) in expected {
-            assert_eq!(table.find(host, path).map(|t| t.service), *service, "{host} {path} in {routes}");
-        }
-    }
-
-    #[test]
-    fn the_most_specific_route_wins() {
-        let routes = "{service: s0}, {path: {prefix: /shop}, service: s1}, {path: {prefix: /shop/cart/}, service: s2}, \
-             {path: {exact: /shop/cart}, service: s3}, {host: a.example, service: s4}, {host: '*.example', service: s5}, \
-             {host: '*.b.example', path: {prefix: /x}, service: s6}";
-        check(
-            routes,
-            &[
-                ("other", "/", Some(0)),
-                ("other", "/shopping", Some(0)),
-                ("other", "/shop", Some(1)),
-                ("other", "/shop/", Some(1)),
-                ("other", "/shop/cart/1", Some(2)),
-                ("other", "/shop/cart", Some(3)),
-                ("a.example", "/shop", Some(4)),
-                ("c.example", "/shop", Some(5)),
-                ("c.b.example", "/x/y", Some(6)),
-                ("c.b.example", "/y", Some(5)),
-                ("example", "/", Some(0)),
-            ],
-        );
-    }
-
-    #[test]
-    fn without_a_match_there_is_no_route() {
-        check("{host: a, path: {prefix: /x}, service: s0}", &[("a", "/y", None), ("b", "/x", None), ("a", "", None)]);
-    }
-
-    proptest! {
-        #[test]
-        fn finds_what_a_plain_search_finds(path in "(/[ab]{0,2}){0,4}", prefixes in proptest::collection::btree_set("(/[ab]{1,2}){0,3}", 1..6)) {
-            let prefixes: Vec<String> = prefixes.into_iter().take(8).collect();
-            let routes: Vec<String> = prefixes.iter().enumerate()
-                .map(|(i, p)| format!("{{path: {{prefix: '{}'}}, service: s{i}}}", if p.is_empty() { "/" } else { p })).collect();
-            let matches = |p: &String| format!("{path}/").starts_with(&format!("{p}/"));
-            let longest = prefixes.iter().enumerate().filter(|(_, p)| matches(p)).max_by_key(|(_, p)| p.len()).map(|(i, _)| i);
-            prop_assert_eq!(table(&routes.join(", ")).find("h", &path).map(|t| t.service), longest);
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! The worker threads, and the one handle by which the rest of the process rules them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use tidegate_config::{Config, Publication};
+use tidegate_config::{Config, Problems, Publication};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -20,6 +21,7 @@ use crate::listen;
 use crate::registry::Registry;
 use crate::state::{Resolved, State};
 use crate::timer::TICK;
+use crate::tls::check_certificates;
 use crate::worker::Worker;
 
 /// Why the proxy cannot start or take a configuration.
@@ -33,13 +35,16 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Certificates that cannot be served.
+    #[error("{0}")]
+    Certificates(Problems),
     /// A thread or its runtime could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] io::Error),
 }
 
 enum Command {
-    Listen { listener: std::net::TcpListener, stop: watch::Receiver<bool> },
+    Listen { listener: std::net::TcpListener, address: SocketAddr, stop: watch::Receiver<bool> },
     Drain { deadline: Instant },
     Cut,
 }
@@ -77,7 +82,8 @@ impl Proxy {
         let (counting, reporters) = Counting::start(Arc::clone(&registry), workers).map_err(StartError::Worker)?;
         let (access_log, logs) = AccessLog::start(out, workers).map_err(StartError::Worker)?;
         access_log.switch(publication.config.access_log.is_some());
-        let state = Arc::new(State::new(publication, resolved, workers, registry));
+        let state = State::new(publication, resolved, workers, registry).map_err(StartError::Certificates)?;
+        let state = Arc::new(state);
         let (mut commands, mut threads) = (Vec::new(), Vec::new());
         for (index, (reporter, log)) in reporters.into_iter().zip(logs).enumerate() {
             let (sender, receiver) = mpsc::unbounded_channel();
@@ -93,18 +99,20 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Puts a publication in force. New addresses are opened before anything else changes, so that an address in use
-    /// refuses the whole publication; addresses that are gone let their clients finish.
+    /// Puts a publication in force. Certificates are read and new addresses opened before anything else changes, so that a
+    /// bad certificate or an address in use refuses the whole publication; addresses that are gone let their clients finish,
+    /// and connections go on under the certificate that they were opened with.
     pub fn apply(&self, publication: &Publication, resolved: &Resolved) -> Result<(), StartError> {
+        self.state.prepare(&publication.config).map_err(StartError::Certificates)?;
         self.listen(publication)?;
         self.access_log.switch(publication.config.access_log.is_some());
-        self.state.apply(publication, resolved);
-        Ok(())
+        self.state.apply(publication, resolved).map_err(StartError::Certificates)
     }
 
-    /// Whether every address of a configuration can be opened, or is open. It may still be taken by somebody else before
-    /// [`apply`](Self::apply).
+    /// Whether the certificates of a configuration can be served, and every address be opened, or is open. It may still be
+    /// taken by somebody else before [`apply`](Self::apply).
     pub fn can_open(&self, config: &Config) -> Result<(), StartError> {
+        check_certificates(config).map_err(StartError::Certificates)?;
         let listeners = lock(&self.listeners);
         config.listeners.iter().try_for_each(|listener| Self::probe(&listeners, listener.address))
     }
@@ -129,9 +137,21 @@ impl Proxy {
         lock(&self.listeners).values().map(|(bound, _)| *bound).collect()
     }
 
+    /// The same as URLs.
+    pub fn urls(&self) -> Vec<String> {
+        let tls = &self.state.current().load().tls;
+        let url = |(address, (bound, _)): (&SocketAddr, &(SocketAddr, _))| {
+            let scheme = if tls.at(*address).is_some() { "https" } else { "http" };
+            format!("{scheme}://{bound}")
+        };
+        lock(&self.listeners).iter().map(url).collect()
+    }
+
     fn listen(&self, publication: &Publication) -> Result<(), StartError> {
         let mut listeners = lock(&self.listeners);
-        let wanted: Vec<SocketAddr> = publication.config.listeners.iter().map(|listener| listener.address).collect();
+        // Several may share one.
+        let wanted: BTreeSet<SocketAddr> =
+            publication.config.listeners.iter().map(|listener| listener.address).collect();
         let mut opened = Vec::new();
         for address in wanted.iter().filter(|address| !listeners.contains_key(address)) {
             Self::probe(&listeners, *address)?;
@@ -148,7 +168,7 @@ impl Proxy {
             let (stop, stopped) = watch::channel(false);
             for (worker, listener) in self.commands.iter().zip(sockets) {
                 // A worker that is gone has been reported by its panic; the others go on.
-                let _ = worker.send(Command::Listen { listener, stop: stopped.clone() });
+                let _ = worker.send(Command::Listen { listener, address, stop: stopped.clone() });
             }
             listeners.insert(address, (bound, stop));
         }
@@ -211,6 +231,15 @@ fn run(index: usize, worker: impl FnOnce() -> Rc<Worker>, commands: mpsc::Unboun
     }
 }
 
+fn listen(worker: &Rc<Worker>, listener: std::net::TcpListener, address: SocketAddr, stop: watch::Receiver<bool>) {
+    match TcpListener::from_std(listener) {
+        Ok(listener) => {
+            drop(tokio::task::spawn_local(listen::accept(Rc::clone(worker), listener, address, stop)));
+        }
+        Err(error) => eprintln!("tidegate: worker {} cannot listen: {error}", worker.index),
+    }
+}
+
 async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) -> u32 {
     drop(tokio::task::spawn_local(Rc::clone(&worker.outbox).send()));
     let mut tick = tokio::time::interval(TICK);
@@ -220,10 +249,7 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
         tokio::select! {
             biased;
             command = commands.recv() => match command {
-                Some(Command::Listen { listener, stop }) => match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => drop(tokio::task::spawn_local(listen::accept(Rc::clone(&worker), listener, stop))),
-                    Err(error) => eprintln!("tidegate: worker {} cannot listen: {error}", worker.index),
-                },
+                Some(Command::Listen { listener, address, stop }) => listen(&worker, listener, address, stop),
                 Some(Command::Drain { deadline }) => {
                     until = Some(deadline);
                     // The accept loops empty their queues first: they are tasks that are ready now.

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, StatusCode};
 use tidegate_config::policy::Conversion;
-use tidegate_config::{Key, Limits, Name, RolloutId, Visitor};
+use tidegate_config::{Key, Limits, Name, Refuse, RolloutId, Visitor};
 
 use crate::assign;
 use crate::cohort::Window;
 use crate::endpoint::Endpoint;
 use crate::route::RouteTable;
 use crate::shard::Shards;
+use crate::tls::TlsTable;
 use crate::trip::Trip;
 
 /// One generation of the routing state.
@@ -20,6 +22,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Which service takes a request.
     pub routes: Arc<RouteTable>,
+    /// How clients of HTTPS listeners are met.
+    pub(crate) tls: Arc<TlsTable>,
     /// The services, in the order of the routes' indices.
     pub services: Vec<Service>,
     /// Signs visitors' cookies.
@@ -40,6 +44,7 @@ pub struct Timeouts {
     pub connect: Duration,
     pub body_idle: Duration,
     pub endpoint_idle: Duration,
+    pub upgrade_idle: Duration,
     pub drain: Duration,
 }
 
@@ -85,10 +90,30 @@ pub struct Arm {
     pub upper: u32,
     /// Where it runs.
     pub endpoints: Arc<[Arc<Endpoint>]>,
+    /// What the proxy answers itself, where it is so configured.
+    pub refusal: Option<Arc<Refusal>>,
     /// Counters of this version in this epoch.
     pub shards: Arc<Shards>,
     /// Counters of requests that a tester sent here.
     pub outside: Arc<Shards>,
+}
+
+/// The answer of a version that refuses.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// The reason for machines.
+    pub reason: HeaderValue,
+}
+
+impl Refusal {
+    /// The answer that is configured.
+    pub(crate) fn of(refuse: &Refuse) -> Option<Arc<Self>> {
+        let status = StatusCode::from_u16(refuse.status).ok()?;
+        let reason = HeaderValue::from_str(refuse.reason.as_str()).ok()?;
+        Some(Arc::new(Self { status, reason }))
+    }
 }
 
 /// What a version is in its service.

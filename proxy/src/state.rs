@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tidegate_config::policy::{Conversion, Policy};
-use tidegate_config::{Address, Config, Name, Publication, Span, Split};
+use tidegate_config::{Address, Config, Name, Problems, Publication, Span, Split};
 
 use crate::clock::now;
 use crate::cohort::Window;
@@ -15,7 +15,8 @@ use crate::endpoint::Endpoint;
 use crate::refused::Refused;
 use crate::registry::Registry;
 use crate::route::RouteTable;
-use crate::snapshot::{Arm, Role, Service, Snapshot, Timeouts};
+use crate::snapshot::{Arm, Refusal, Role, Service, Snapshot, Timeouts};
+use crate::tls::{Keyring, TlsTable};
 use crate::trip::Trip;
 
 /// The addresses that DNS names stand for at the moment.
@@ -38,6 +39,7 @@ struct Carried {
     endpoints: HashMap<(Name, Name, SocketAddr), Arc<Endpoint>>,
     next_endpoint: u64,
     routes: Option<Routes>,
+    keyring: Keyring,
 }
 
 /// A route table and what it was built from: a change of shares alone builds none.
@@ -50,25 +52,43 @@ struct Routes {
 
 impl State {
     /// The state for `workers` workers, with a first publication in force.
-    pub fn new(publication: &Publication, resolved: &Resolved, workers: usize, registry: Arc<Mutex<Registry>>) -> Self {
+    pub fn new(
+        publication: &Publication,
+        resolved: &Resolved,
+        workers: usize,
+        registry: Arc<Mutex<Registry>>,
+    ) -> Result<Self, Problems> {
         let origin = now();
         let mut carried = Carried::default();
-        let snapshot = build(publication, resolved, workers, origin, &mut lock(&registry), &mut carried);
+        let tls = carried.keyring.table(&publication.config)?;
+        let snapshot = build(publication, resolved, workers, origin, tls, &mut lock(&registry), &mut carried);
         let current = ArcSwap::from_pointee(snapshot);
         let refused = Refused::new(workers);
-        Self { current, registry, refused, workers, origin, carried: Mutex::new(carried) }
+        Ok(Self { current, registry, refused, workers, origin, carried: Mutex::new(carried) })
+    }
+
+    /// Reads the certificates of a configuration, as a publication of it will need them.
+    pub(crate) fn prepare(&self, config: &Arc<Config>) -> Result<(), Problems> {
+        self.carried().keyring.table(config).map(drop)
     }
 
     /// Puts a publication in force: requests that begin after this see it, requests under way end as they began.
     ///
-    /// An older generation than the one in force is ignored.
-    pub fn apply(&self, publication: &Publication, resolved: &Resolved) {
-        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+    /// An older generation than the one in force is ignored, one with certificates that cannot be served refused.
+    pub fn apply(&self, publication: &Publication, resolved: &Resolved) -> Result<(), Problems> {
+        let mut carried = self.carried();
         if publication.generation < self.current.load().generation {
-            return;
+            return Ok(());
         }
-        let snapshot = build(publication, resolved, self.workers, self.origin, &mut lock(&self.registry), &mut carried);
+        let tls = carried.keyring.table(&publication.config)?;
+        let mut registry = lock(&self.registry);
+        let snapshot = build(publication, resolved, self.workers, self.origin, tls, &mut registry, &mut carried);
         self.current.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Carried> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The snapshot in force.
@@ -96,6 +116,7 @@ fn build(
     resolved: &Resolved,
     workers: usize,
     origin: Instant,
+    tls: Arc<TlsTable>,
     registry: &mut Registry,
     carried: &mut Carried,
 ) -> Snapshot {
@@ -117,7 +138,9 @@ fn build(
             let endpoints = carried.endpoints_of(&old, name, &arm.version, &addresses_of(addresses, resolved), origin);
             let outside = counters.outside(&arm.version, workers);
             let (role, version) = (role(split, &arm.version), arm.version.clone());
-            arms.push(Arm { version, role, upper, endpoints, shards, outside });
+            let refuse = configured.versions.get(&arm.version).and_then(|version| version.refuse.as_ref());
+            let refusal = refuse.and_then(Refusal::of);
+            arms.push(Arm { version, role, upper, endpoints, refusal, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
         let policy = configured.rollout.as_ref();
@@ -146,6 +169,7 @@ fn build(
     Snapshot {
         generation: publication.generation,
         routes: carried.routes_of(config, names),
+        tls,
         services,
         cookie_key: publication.cookie_key,
         timeouts: timeouts(config),
@@ -185,14 +209,23 @@ fn short_hash(name: &Name) -> u32 {
 }
 
 fn timeouts(config: &Config) -> Timeouts {
-    let tidegate_config::Timeouts { header_read, client_idle, connect, request: _, body_idle, endpoint_idle, drain } =
-        config.timeouts.clone();
+    let tidegate_config::Timeouts {
+        header_read,
+        client_idle,
+        connect,
+        request: _,
+        body_idle,
+        endpoint_idle,
+        upgrade_idle,
+        drain,
+    } = config.timeouts.clone();
     Timeouts {
         header_read: header_read.into(),
         client_idle: client_idle.into(),
         connect: connect.into(),
         body_idle: body_idle.into(),
         endpoint_idle: endpoint_idle.into(),
+        upgrade_idle: upgrade_idle.into(),
         drain: drain.into(),
     }
 }

@@ -186,7 +186,7 @@ mod tests {
             splits: std::collections::BTreeMap::new(),
         };
         let registry: Arc<std::sync::Mutex<Registry>> = registry;
-        let state = Arc::new(State::new(&publication, &std::collections::BTreeMap::new(), 1, registry));
+        let state = Arc::new(State::new(&publication, &std::collections::BTreeMap::new(), 1, registry).unwrap());
         Worker::new(0, 1, state, reporters.remove(0), logs.remove(0))
     }
 }

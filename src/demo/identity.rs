@@ -19,7 +19,7 @@ pub(crate) fn keys(chance: Chance) -> Keys {
 /// The `Set-Cookie` value by which a visitor becomes one that the proxy knows.
 pub(crate) fn cookie(chance: Chance, visitor: u64, minted: u32) -> HeaderValue {
     let identity = Identity { id: chance.bits(visitor, Draw::Id, 0), minted };
-    let text = cookie::set(cookie::VISITOR, &identity.seal(&keys(chance).cookie), cookie::VISITOR_MAX_AGE);
+    let text = cookie::set(cookie::VISITOR, &identity.seal(&keys(chance).cookie), cookie::VISITOR_MAX_AGE, false);
     // Base64 and the proxy's own names are always valid in a field.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

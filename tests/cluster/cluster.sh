@@ -20,6 +20,14 @@ fail() {
     exit 1
 }
 
+# Another cluster is taken only by who names it here, or says here that the one he works with is meant.
+case ${CLUSTER_USE_KUBECONFIG:-} in
+'') ;;
+yes) CLUSTER_KUBECONFIG=${CLUSTER_KUBECONFIG:-${KUBECONFIG:-}}
+    [ -n "$CLUSTER_KUBECONFIG" ] || fail "CLUSTER_USE_KUBECONFIG=yes needs KUBECONFIG" ;;
+*) fail "CLUSTER_USE_KUBECONFIG=$CLUSTER_USE_KUBECONFIG: not known; allowed: yes" ;;
+esac
+
 # A step's line carries the seconds since the script began.
 begin=${EPOCHREALTIME/[.,]/}
 say() {
@@ -95,7 +103,7 @@ remove_cluster() {
     done
     [ ! -e "/run/netns/$name" ] || ip netns delete "$name"
     # Logs stay until the next start.
-    rm -rf "${work:?}"/{var,pki,kubectl,kubeconfig,failed,ready}
+    rm -rf "${work:?}"/{var,pki,components,kubectl,kubeconfig,failed,ready}
 }
 
 # The cluster's cgroups, the innermost first, in every hierarchy (version 1) or the only one (version 2).

@@ -10,7 +10,7 @@ use super::markdown::{blocks, documents, rows, span, text};
 /// A document with a word in every group that no type knows: the answers name all that each type does know.
 const UNKNOWN_EVERYWHERE: &str = r#"
 unknown: 1
-listeners: [{ address: "127.0.0.1:8080", unknown: 1 }]
+listeners: [{ address: "127.0.0.1:8080", unknown: 1, tls: { unknown: 1, certificates: [{ unknown: 1 }] } }]
 admin: { unknown: 1 }
 accessLog: unknown
 routes: [{ service: shop, unknown: 1 }, { service: shop, path: { unknown: / } }]
@@ -37,7 +37,7 @@ limits: { unknown: 1 }
 
 /// A configuration with every group in it and no field that has a default.
 const ONLY_WHAT_MUST_BE: &str = r#"
-listeners: [{ address: "127.0.0.1:8080" }]
+listeners: [{ address: "127.0.0.1:8080", tls: { certificates: [{ certificateFile: a, keyFile: b }] } }]
 routes: [{ service: shop }]
 services:
   shop:
@@ -48,9 +48,11 @@ services:
 "#;
 
 /// The sections of the document, where their group lies in a configuration, and where in the unknown one.
-const SECTIONS: [(&str, &str, &str); 12] = [
+const SECTIONS: [(&str, &str, &str); 14] = [
     ("The document", "", ""),
     ("listeners[]", "/listeners/0", "listeners[0]."),
+    ("listeners[].tls", "/listeners/0/tls", "listeners[0].tls."),
+    ("listeners[].tls.certificates[]", "/listeners/0/tls/certificates/0", "listeners[0].tls.certificates[0]."),
     ("admin", "/admin", "admin."),
     ("routes[]", "/routes/0", "routes[0]."),
     ("services.NAME", "/services/shop", "services.shop."),
@@ -63,6 +65,9 @@ const SECTIONS: [(&str, &str, &str); 12] = [
     ("timeouts", "/timeouts", "timeouts."),
 ];
 const LIMITS: (&str, &str, &str) = ("limits", "/limits", "limits.");
+
+/// Fields of that configuration that might have been left out.
+const WRITTEN: [&str; 7] = ["stable", "canary", "rollout", "conversion", "tls", "certificateFile", "keyFile"];
 
 /// By the path of a problem: the words that would have been right there.
 fn known_words() -> BTreeMap<String, BTreeSet<String>> {
@@ -116,7 +121,7 @@ fn defaults_are_the_defaults() {
             let (field, default) = (span(&row[0]).unwrap(), row[2].as_str());
             match group.get(field) {
                 // What is written in it has no default.
-                Some(_) if default == "required" || ["stable", "canary", "rollout", "conversion"].contains(&field) => {}
+                Some(_) if default == "required" || WRITTEN.contains(&field) => {}
                 Some(Value::Object(_)) if default == "see below" => groups += 1,
                 Some(value) => {
                     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -154,9 +159,9 @@ fn what_must_be_written_must_be() {
 fn configurations_in_the_documents_are_good() {
     let mut seen = 0;
     for document in documents() {
-        // Objects of Kubernetes are read by the tests of the cluster's package.
-        let is_ours = |text: &str| !text.lines().any(|line| line.starts_with("kind: "));
-        for block in blocks(&text(&document)).iter().filter(|block| block.kind == "yaml" && is_ours(&block.text)) {
+        // Manifests of a cluster are executed by the package that reads them.
+        let is_file = |text: &str| !text.contains("apiVersion: ");
+        for block in blocks(&text(&document)).iter().filter(|block| block.kind == "yaml" && is_file(&block.text)) {
             let config = Config::parse(&block.text);
             assert!(config.is_ok(), "{document}:{}:\n{}", block.line, config.unwrap_err());
             seen += 1;
@@ -176,9 +181,12 @@ fn the_whole_file_has_every_field() {
         let pointer = if heading == "services.NAME.versions.NAME" { "/services/shop/versions/v2" } else { pointer };
         for row in rows(&document, heading) {
             let field = span(&row[0]).unwrap();
-            // Of the two strategies a file shows one.
+            // Of the two strategies and the two kinds of certificate a file shows one, and so of endpoints and a refusal.
             let shown = config.pointer(pointer).and_then(|group| group.get(field)).is_some();
-            assert!(shown || ["switchAfter", "standby"].contains(&field), "{heading} {field} is not shown");
+            assert!(
+                shown || ["switchAfter", "standby", "certificate", "key", "refuse"].contains(&field),
+                "{heading} {field} is not shown"
+            );
             seen += 1;
         }
     }

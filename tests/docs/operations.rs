@@ -63,6 +63,7 @@ fn answers_are_those_of_the_table() {
         ("REQUEST_TIMEOUT", 408),
         ("PAYLOAD_TOO_LARGE", 413),
         ("URI_TOO_LONG", 414),
+        ("MISDIRECTED_REQUEST", 421),
         ("NOT_IMPLEMENTED", 501),
         ("BAD_GATEWAY", 502),
         ("SERVICE_UNAVAILABLE", 503),

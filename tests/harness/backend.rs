@@ -312,6 +312,14 @@ impl Exchange<'_> {
         written
     }
 
+    /// Whatever has come; `None` at the end of the connection.
+    pub(crate) fn read_some(&mut self) -> Option<Vec<u8>> {
+        if self.pending.is_empty() && !self.read_more() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.pending))
+    }
+
     /// Answers nothing until the peer closes.
     pub(crate) fn hang(&mut self) -> After {
         while self.read_more() {}

@@ -1,12 +1,13 @@
 //! A client that sends exactly the bytes it is told to, and reads responses strictly.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
 use super::clock::DEADLINE;
+use super::tls::Session;
 
 /// A response.
 #[derive(Debug, Clone)]
@@ -61,6 +62,46 @@ impl Answer {
     }
 }
 
+/// What a client speaks over.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<Session>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(session) => &session.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(session) => session.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(session) => session.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(session) => session.flush(),
+        }
+    }
+}
+
 /// As many fields of a head, each with this value.
 pub(crate) fn fields(count: usize, value: &str) -> String {
     (0..count).map(|i| format!("x-{i}: {value}\r\n")).collect::<Vec<_>>().concat()
@@ -68,7 +109,7 @@ pub(crate) fn fields(count: usize, value: &str) -> String {
 
 /// A connection to the proxy.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
 }
 
@@ -104,19 +145,33 @@ impl Client {
     fn from_stream(stream: TcpStream) -> Option<Self> {
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).ok()?;
-        Some(Self { stream, buffer: Vec::new() })
+        Some(Self { stream: Stream::Plain(stream), buffer: Vec::new() })
+    }
+
+    /// A client that speaks over a TLS session.
+    pub(crate) fn over(session: Session) -> Self {
+        Self { stream: Stream::Tls(Box::new(session)), buffer: Vec::new() }
+    }
+
+    /// The TLS session it speaks over.
+    #[track_caller]
+    pub(crate) fn session(&self) -> &Session {
+        match &self.stream {
+            Stream::Tls(session) => session,
+            Stream::Plain(_) => panic!("not over TLS"),
+        }
     }
 
     /// Sends bytes; a peer that is gone shows when reading.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush());
         self
     }
 
     /// Sends `chunk` again and again until `total` bytes are written or the peer takes none for `patience`; returns the
     /// bytes written.
     pub(crate) fn send_until_stuck(&mut self, chunk: &[u8], total: usize, patience: Duration) -> usize {
-        self.stream.set_write_timeout(Some(patience)).unwrap();
+        self.stream.socket().set_write_timeout(Some(patience)).unwrap();
         let mut written = 0;
         while written < total {
             match self.stream.write(chunk) {
@@ -129,7 +184,11 @@ impl Client {
 
     /// Says that nothing more will be sent.
     pub(crate) fn finish(&mut self) -> &mut Self {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        if let Stream::Tls(session) = &mut self.stream {
+            session.conn.send_close_notify();
+            let _ = session.flush();
+        }
+        let _ = self.stream.socket().shutdown(Shutdown::Write);
         self
     }
 
@@ -241,9 +300,17 @@ impl Client {
                 self.buffer.extend(&chunk[..count]);
                 true
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("nothing came for {DEADLINE:?}"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("nothing came for {DEADLINE:?}"),
             Err(_) => false,
         }
+    }
+
+    /// The next bytes, which are no response.
+    #[track_caller]
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.read_exactly(length, &mut bytes).expect("so many bytes");
+        bytes
     }
 
     /// Waits until the proxy closes the connection, and returns what it sent until then.
@@ -255,9 +322,9 @@ impl Client {
 
     /// Whether nothing has come and the connection is open, at this moment.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        self.stream.set_nonblocking(true).unwrap();
+        self.stream.socket().set_nonblocking(true).unwrap();
         let read = self.stream.read(&mut [0; 1]);
-        self.stream.set_nonblocking(false).unwrap();
-        self.buffer.is_empty() && read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        self.stream.socket().set_nonblocking(false).unwrap();
+        self.buffer.is_empty() && read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }

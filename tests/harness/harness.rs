@@ -8,6 +8,7 @@ mod gate;
 mod http2;
 mod proxy;
 mod samples;
+mod tls;
 
 pub(crate) use backend::{After, Backend, Exchange, answers, backlogged, reply, unserved};
 pub(crate) use client::{Client, fields};
@@ -16,3 +17,4 @@ pub(crate) use gate::Gate;
 pub(crate) use http2::{Http2, request};
 pub(crate) use proxy::{COOKIE_KEY, ROLLOUT_BEGAN, TestProxy, canary, fixed, one, spread};
 pub(crate) use samples::{Samples, binomial_bounds};
+pub(crate) use tls::{Made, TlsClient, met};

@@ -7,11 +7,15 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 use super::clock::DEADLINE;
+use super::tls::TlsClient;
 
 /// A connection to the proxy.
 pub(crate) struct Http2 {
@@ -29,12 +33,19 @@ impl Http2 {
     /// Connects.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let sender = runtime.block_on(async { over(TcpStream::connect(address).await.unwrap()).await });
+        Self { runtime, sender }
+    }
+
+    /// Connects over TLS, and asks for a host by SNI.
+    pub(crate) fn connect_tls(client: &TlsClient, address: SocketAddr, host: &str) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let name = ServerName::try_from(host.to_owned()).unwrap();
         let sender = runtime.block_on(async {
             let stream = TcpStream::connect(address).await.unwrap();
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-            // How the connection ends shows in the responses.
-            drop(tokio::spawn(connection));
-            sender
+            let stream = TlsConnector::from(client.config()).connect(name, stream).await.unwrap();
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+            over(stream).await
         });
         Self { runtime, sender }
     }
@@ -61,6 +72,13 @@ impl Http2 {
     pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> Response<Whole> {
         self.send_all(vec![request]).remove(0).expect("a response")
     }
+}
+
+async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> SendRequest<Full<Bytes>> {
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    // How the connection ends shows in the responses.
+    drop(tokio::spawn(connection));
+    sender
 }
 
 /// A body that has arrived.

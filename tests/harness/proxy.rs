@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tidegate_config::{Config, Key, Name, Publication, RolloutId, Service, Share, Split};
-use tidegate_proxy::{Metrics, Proxy, Resolved, StartError};
+use tidegate_proxy::{Metrics, Proxy, Resolved, StartError, State};
 
 use super::backend::Backend;
 use super::client::{Answer, Client};
@@ -173,6 +173,11 @@ impl TestProxy {
     /// Takes no more clients and returns when all requests have ended or been cut: how many were cut.
     pub(crate) fn drain(&self) -> u32 {
         self.proxy.drain()
+    }
+
+    /// What the workers read.
+    pub(crate) fn state(&self) -> &State {
+        self.proxy.state()
     }
 
     /// Everything on `/metrics`.

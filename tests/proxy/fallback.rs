@@ -95,3 +95,21 @@ fn stable_has_nobody_to_fall_back_to() {
     assert_eq!((answer.status, answer.reason(), tried.requests()), (502, "connect-failed", 0));
     assert_eq!(failures(&proxy.samples(), "v1", "connect"), 1);
 }
+
+#[test]
+fn a_version_may_answer_by_itself() {
+    let stable = Backend::saying("v1");
+    let file = format!(
+        "listeners: [{{address: '127.0.0.1:0'}}]\nroutes: [{{service: shop}}, {{service: gone, path: {{prefix: /gone}}}}]\n\
+         services:\n  shop: {{versions: {{v1: {{endpoints: ['{}']}}}}}}\n  \
+         gone: {{versions: {{none: {{endpoints: [], refuse: {{status: 500, reason: no-backend}}}}}}}}\n",
+        stable.address
+    );
+    let proxy = TestProxy::start(&file);
+    let answer = proxy.get("/gone/away");
+    assert_eq!((answer.status, answer.field("x-tidegate-reason")), (500, Some("no-backend")));
+    assert_eq!(proxy.get("/").text(), "v1");
+    let samples = proxy.samples();
+    assert_eq!(samples.count("tidegate_requests_total", &[("service", "gone")]), 1);
+    assert_eq!(samples.count("tidegate_failures_total", &[("service", "gone")]), 0, "nothing has failed");
+}

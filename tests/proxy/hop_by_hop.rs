@@ -27,6 +27,7 @@ const REQUESTS: &[Row] = &[
     row("keep-alive: timeout=5\r\nproxy-connection: keep-alive\r\n", "", "older forms"),
     row("te: trailers, deflate\r\ntrailer: x\r\n", "", "we pass no trailers to HTTP/1.1"),
     row("proxy-authorization: Basic eA==\r\n", "", "for a proxy, not for the service"),
+    row("upgrade: websocket\r\n", "", "asked for only together with its connection option"),
     row("http2-settings: AAMAAABkAAQAAP__\r\n", "", "only meaningful with an upgrade"),
     row("forwarded: for=6.6.6.6\r\n", "", "nobody in front of us is trusted"),
     row("x-forwarded-for: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\n", "", "replaced by the client's address"),
@@ -65,7 +66,7 @@ fn requests_reach_the_endpoint_without_what_ends_here() {
         lines.sort_by_key(name);
         assert_eq!(lines, expected, "{why}: {sent:?}");
     }
-    assert_eq!((backend.requests(), REQUESTS.len()), (21, 21));
+    assert_eq!((backend.requests(), REQUESTS.len()), (22, 22));
     assert_eq!(backend.strays(), "");
 }
 
@@ -82,11 +83,11 @@ fn a_request_id_that_a_client_brings_is_kept_and_others_differ() {
 }
 
 #[test]
-fn an_upgrade_is_refused_before_it_reaches_the_endpoint() {
+fn an_upgrade_to_http_2_is_refused_before_it_reaches_the_endpoint() {
     let backend = Backend::saying("ok");
     let proxy = TestProxy::start(&one(&backend, ""));
-    for protocol in ["websocket", "h2c", "TLS/1.2"] {
-        let fields = format!("connection: upgrade\r\nupgrade: {protocol}\r\n");
+    for protocol in ["h2c", "websocket, H2C"] {
+        let fields = format!("connection: x, Upgrade\r\nupgrade: {protocol}\r\n");
         let answer = proxy.client().get_with("/", &fields);
         assert_eq!((answer.status, answer.reason()), (501, "not-supported"), "{protocol}");
     }

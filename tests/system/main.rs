@@ -13,6 +13,7 @@ mod visitor;
 
 mod bad_canary;
 mod blue_green;
+mod certificates;
 mod commands;
 mod crashes;
 mod descriptors;

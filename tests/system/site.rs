@@ -72,6 +72,13 @@ impl Site {
         fs::rename(next, self.file()).unwrap();
     }
 
+    /// Writes a file beside it, in one step.
+    pub(crate) fn put(&self, name: &str, text: &str) {
+        let next = self.directory.path().join("next");
+        fs::write(&next, text).unwrap();
+        fs::rename(next, self.directory.path().join(name)).unwrap();
+    }
+
     /// Starts the instance and waits until it has said where it is.
     pub(crate) async fn start(&self) -> Instance {
         Instance::of(Process::start(&self.run()), &self.state()).await

@@ -31,7 +31,7 @@ const IMPURE: [(&str, &str); 23] = [
 
 /// Pure by its place, or because it says so. `PURE` in a crate's root holds for the whole crate.
 fn is_pure(source: &Source) -> bool {
-    let by_place = ["config/src/", "controller/src/engine", "controller/src/evidence"];
+    let by_place = ["config/src/", "inject/src/", "controller/src/engine", "controller/src/evidence"];
     by_place.iter().any(|place| source.path.starts_with(place))
         || source.doc().is_some_and(|doc| doc.starts_with("PURE"))
 }

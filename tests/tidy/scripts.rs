@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use super::sources::{assert_none, files, in_repository, root};
 
@@ -34,7 +35,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
 #[test]
 fn scripts_stop_at_errors_and_say_what_they_are() {
     let scripts = scripts();
-    assert!(scripts.len() >= 10, "saw {} scripts", scripts.len());
+    assert!(scripts.len() >= 15, "saw {} scripts", scripts.len());
     let (mut faults, mut seen) = (Vec::new(), 0);
     for (path, text) in &scripts {
         let name = in_repository(path);
@@ -67,6 +68,41 @@ fn scripts_stop_at_errors_and_say_what_they_are() {
     }
     assert!(seen >= 30, "saw {seen} functions");
     assert_none(&faults);
+}
+
+/// What `tests/cluster/exec printenv KUBECONFIG` ends with, with these variables.
+fn exec(variables: &[(&str, &str)]) -> Output {
+    let mut exec = Command::new(root().join("tests/cluster/exec"));
+    for name in ["CLUSTER_KUBECONFIG", "CLUSTER_USE_KUBECONFIG", "KUBECONFIG"] {
+        exec.env_remove(name);
+    }
+    exec.args(["printenv", "KUBECONFIG"]).envs(variables.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn another_cluster_is_taken_only_if_it_is_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    let (named, daily) = (place.path().join("named"), place.path().join("daily"));
+    fs::write(&named, "").unwrap();
+    fs::write(&daily, "").unwrap();
+    let (named, daily) = (named.to_str().unwrap(), daily.to_str().unwrap());
+    for (variables, taken) in [
+        (vec![("CLUSTER_KUBECONFIG", named), ("KUBECONFIG", daily)], Some(named)),
+        (vec![("CLUSTER_USE_KUBECONFIG", "yes"), ("KUBECONFIG", daily)], Some(daily)),
+        // Where both are there, the more particular one.
+        (vec![("CLUSTER_USE_KUBECONFIG", "yes"), ("CLUSTER_KUBECONFIG", named), ("KUBECONFIG", daily)], Some(named)),
+        (vec![("KUBECONFIG", daily)], None),
+        (vec![("CLUSTER_USE_KUBECONFIG", "no"), ("KUBECONFIG", daily)], None),
+        (vec![("CLUSTER_USE_KUBECONFIG", "yes")], None),
+    ] {
+        let output = exec(&variables);
+        let printed = String::from_utf8(output.stdout).unwrap();
+        match taken {
+            Some(path) => assert_eq!(printed.trim_end(), path, "{variables:?}"),
+            // Without a cluster of the work tree it fails; with one, that is what is meant.
+            None => assert!(![named, daily].contains(&printed.trim_end()), "{variables:?}: {printed}"),
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,21 @@
 //! The faults that parsers find, in the words of somebody who writes a file: serde speaks of types, the YAML parser of its
 //! own options.
 
+use crate::problem::Problem;
+
+impl Problem {
+    /// The fault at a path, from a message of serde's: for manifests, which are read elsewhere.
+    pub fn of_message(path: &str, message: &str) -> Self {
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        if let Some(field) = missing {
+            let path = if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
+            return Self { path, wrong: "missing".to_owned(), allowed: "this field must be given".to_owned() };
+        }
+        let (found, expected) = message.split_once(", expected ").unwrap_or((message, "a value of another form"));
+        Self { path: path.to_owned(), wrong: wrong(found), allowed: allowed(expected) }
+    }
+}
+
 /// What is wrong, from a message of serde's.
 pub(super) fn wrong(message: &str) -> String {
     let Some(found) = ["invalid type: ", "invalid value: "].iter().find_map(|start| message.strip_prefix(start)) else {
@@ -27,6 +42,7 @@ pub(super) fn allowed(expected: &str) -> String {
         "a string" => "a text".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "u8" => format!("a whole number from 0 to {}", u8::MAX),
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
         "u32" => format!("a whole number from 0 to {}", u32::MAX),
         "u64" => "a whole number, 0 or more".to_owned(),
         "a nonzero usize" => "a whole number, 1 or more".to_owned(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use gateway_api::experimental::httproutes::HttpRoute;
 use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
-use gateway_api::httproutes::HttpRoute;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
@@ -71,7 +71,7 @@ pub struct World {
     pub gateway_classes: Objects<GatewayClass>,
     /// Gateways.
     pub gateways: Objects<Gateway>,
-    /// HTTP routes.
+    /// HTTP routes, with the fields of the experimental channel: what is not known cannot be refused.
     pub http_routes: Objects<HttpRoute>,
     /// What may be referred to from other namespaces.
     pub reference_grants: Objects<ReferenceGrant>,

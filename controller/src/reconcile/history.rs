@@ -18,11 +18,7 @@ impl Controller {
             let Some(service) = self.config.services.get(name) else { continue };
             let record = self.records.entry(name.clone()).or_default();
             let Some(stable) = record.stable(service).cloned() else { continue };
-            let told: Vec<_> = self.proxies.told(name).collect();
-            let totals = told.iter().map(|(proxy, reading, service)| {
-                (proxy.as_str(), reading.started, service.map(|service| &service.totals))
-            });
-            record.traffic.note(totals, &stable, now);
+            self.proxies.note_traffic(name, record, &stable, now);
         }
     }
 

@@ -33,7 +33,7 @@ fn publication(endpoints: [SocketAddr; 2]) -> Publication {
 
 fn snapshot() -> Arc<Snapshot> {
     let publication = publication(["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()]);
-    State::new(&publication, &BTreeMap::new(), 1, Arc::default()).current().load_full()
+    State::new(&publication, &BTreeMap::new(), 1, Arc::default()).unwrap().current().load_full()
 }
 
 fn entry(snapshot: &Arc<Snapshot>) -> Entry {

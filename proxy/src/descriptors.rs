@@ -4,7 +4,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Takes as many as the system grants: what a shell or a service manager sets at first is meant for programs that cannot
 /// have more than 1,024. Returns how many that are; `None`: as many as there are.
-pub(crate) fn take_all() -> Option<u64> {
+pub fn take_all() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Where that is refused, what was granted at first stays.
@@ -24,7 +24,7 @@ pub struct TooFew {
 }
 
 /// Whether what [`take_all`] was granted is enough.
-pub(crate) fn are_enough(needed: u64, granted: Option<u64>) -> Result<(), TooFew> {
+pub fn are_enough(needed: u64, granted: Option<u64>) -> Result<(), TooFew> {
     match granted {
         Some(granted) if granted < needed => Err(TooFew { needed, granted }),
         _ => Ok(()),
@@ -32,7 +32,7 @@ pub(crate) fn are_enough(needed: u64, granted: Option<u64>) -> Result<(), TooFew
 }
 
 /// How many `connections` clients may take, each with a connection to an endpoint.
-pub(crate) fn needed_for(connections: u32) -> u64 {
+pub fn needed_for(connections: u32) -> u64 {
     2 * u64::from(connections) + RESERVED
 }
 

@@ -1,0 +1,118 @@
+//! Services that are released and such that are not, as proxies are told of them.
+
+use tidegate_config::Key as Secret;
+use tidegate_config::policy::{Policy, Strategy};
+use tidegate_controller::engine::Timestamp;
+use tidegate_controller::proxies::Proxies;
+
+use super::*;
+use crate::lead::Case;
+use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+
+const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
+const SLICE: &str = "
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: shop-1, namespace: default, labels: {kubernetes.io/service-name: shop}}
+addressType: IPv4
+ports: [{name: '', port: 8080}]
+endpoints:
+- {addresses: [10.0.0.2], conditions: {ready: true}}
+- {addresses: [10.0.0.1]}
+- {addresses: [10.0.0.3], conditions: {ready: false}}
+";
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn shop() -> Key {
+    Key::new("default", "shop")
+}
+
+fn asked() -> Asked {
+    Asked {
+        service: shop(),
+        name: name("shop.default"),
+        policy: Policy::of(Strategy::Canary),
+        visitor: Visitor::default(),
+        label: "version".into(),
+        port: None,
+        stable: None,
+        ignores_capacity: false,
+    }
+}
+
+fn entry(world: &World, released: &Released) -> Entry {
+    let (called, entry) = Catalog::new(world, released, &KEYS).entry(&shop(), None).unwrap();
+    assert_eq!(called, name("shop.default"));
+    entry
+}
+
+#[test]
+fn a_service_that_is_not_released_has_its_ready_addresses() {
+    let world = world(&(SERVICE.to_owned() + SLICE));
+    let Entry { service, split } = entry(&world, &Released::new());
+    let addresses: Vec<_> = service.versions[&name("all")].endpoints.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.0.0.1:8080", "10.0.0.2:8080"]);
+    assert_eq!((split.epoch, split.rollout, split.arms.len()), (0, None, 1));
+}
+
+#[test]
+fn ports_have_names_where_there_are_several() {
+    let several = SERVICE.replace("[{port: 80", "[{name: web, port: 80}, {name: api, port: 81");
+    let rows = [
+        (SERVICE, None, Some("shop.default")),
+        (SERVICE, Some("80"), Some("shop.default")),
+        (SERVICE, Some("81"), None),
+    ];
+    let more = [
+        (&*several, None, None),
+        (&several, Some("web"), Some("shop.default.web")),
+        (&several, Some("81"), Some("shop.default.api")),
+    ];
+    for (manifest, port, expected) in rows.into_iter().chain(more) {
+        let world = world(manifest);
+        let called = name_of(&shop(), &world.services[&shop()], port);
+        assert_eq!(called.as_ref().map(Name::as_str), expected, "{port:?} of {manifest}");
+    }
+}
+
+/// Three stable pods and one that is tried.
+fn updating() -> World {
+    let mut text = SERVICE.to_owned() + &deployment("shop", 3, 1, "2026-01-01T00:00:00Z");
+    text += &(replica_set("shop", "aa", 1, 3) + &replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "shut"));
+    (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
+    world(&text)
+}
+
+#[test]
+fn what_is_written_down_is_published() {
+    let world = updating();
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
+    let fresh = Released::from([(shop(), (asked(), memory.clone()))]);
+    assert_eq!(entry(&world, &fresh).split.epoch, 0, "nobody has looked yet");
+
+    let mut case = Case::new(asked(), memory, now);
+    let none = Proxies::default();
+    let span = tidegate_config::Span::from_secs(10);
+    let outcome = case.look(&world, &none, span, None, now);
+    assert_eq!(outcome.decided[0].record.rule, tidegate_controller::engine::Rule::Start);
+    assert!(case.must_write(now));
+    let released = Released::from([(shop(), (asked(), case.memory.clone()))]);
+    let Entry { service, split } = entry(&world, &released);
+    assert_eq!((split.epoch, split.canary), (1_700_000_000_001, Some(name("bb"))));
+    assert!(split.rollout.is_some() && service.rollout.is_some());
+    let shares: Vec<_> = split.arms.iter().map(|arm| (arm.version.as_str(), arm.share.ppm())).collect();
+    assert_eq!(shares, [("bb", 0), ("aa", 1_000_000)]);
+    assert_eq!(service.versions[&name("bb")].endpoints.len(), 1, "testers reach it");
+
+    let memory = case.memory.clone();
+    case.wrote(memory, now);
+    assert!(!case.must_write(now));
+    let again = case.look(&world, &none, span, None, now);
+    assert_eq!(again.decided.len(), 0);
+    assert!(!case.must_write(now), "a look that changes nothing writes nothing");
+}

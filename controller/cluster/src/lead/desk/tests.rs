@@ -1,0 +1,203 @@
+//! A leader at its desk, its successor, and what the API server lets them write.
+
+use std::sync::Arc;
+
+use tidegate_config::Name;
+use tidegate_config::policy::{Policy, Strategy};
+use tidegate_controller::counters;
+use tidegate_controller::engine::{Action, Command, Phase, Verb};
+
+use super::*;
+use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+
+const START: u64 = 1_700_000_000_000;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(START + millis)
+}
+
+fn target() -> SocketAddr {
+    "10.0.0.9:9900".parse().unwrap()
+}
+
+/// A Deployment with three stable pods `aa` and one pod `bb` that is tried.
+fn updating() -> World {
+    let mut text = SERVICE.to_owned() + &deployment("shop", 3, 1, "2026-01-01T00:00:00Z");
+    text += &(replica_set("shop", "aa", 1, 3) + &replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "shut"));
+    (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
+    world(&text)
+}
+
+fn object(version: &str, memory: Option<Memory>) -> Object {
+    let policy = Policy { soak: Span::from_secs(12), ..Policy::of(Strategy::Canary) };
+    let asked = Asked {
+        service: Key::new("default", "shop"),
+        name: name("shop.default"),
+        policy,
+        visitor: tidegate_config::Visitor::default(),
+        label: "version".into(),
+        port: None,
+        stable: Some(name("aa")),
+        ignores_capacity: false,
+    };
+    Object {
+        key: Key::new("default", "shop"),
+        uid: "u1".into(),
+        version: version.into(),
+        asked: Ok(asked),
+        memory,
+        wish: None,
+        leader: None,
+    }
+}
+
+fn wish(id: &str, verb: Verb) -> Wish {
+    Wish { id: id.into(), command: Command { verb, actor: "alice".into() } }
+}
+
+/// What the proxy tells: an epoch, and nothing counted in it.
+fn told(epoch: u64, at: Timestamp) -> Scraped {
+    let labels = "service=\"shop.default\",version=\"bb\"";
+    let text = format!(
+        "process_start_time_seconds 1\ntidegate_generation 1\ntidegate_requests_total{{{labels},epoch=\"{epoch}\"}} 0\n"
+    );
+    Scraped { target: target(), at, told: counters::read(&text).map(Arc::new).map_err(|error| error.to_string()) }
+}
+
+/// A leader and what it has written.
+struct Office {
+    desk: Desk,
+    world: World,
+    served: BTreeMap<Key, Served>,
+    stored: Object,
+    version: u32,
+}
+
+impl Office {
+    fn new() -> Self {
+        let served = Served { targets: vec![target()], request_timeout: Span::from_secs(10) };
+        let served = BTreeMap::from([(Key::new("default", "shop"), served)]);
+        let stored = object("1", None);
+        let mut office = Self { desk: Desk::new("me"), world: updating(), served, stored, version: 1 };
+        office.desk.take(vec![office.stored.clone()], at(0));
+        office
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        Some(self.stored.memory.as_ref()?.record.rollout.as_ref()?.phase)
+    }
+
+    /// One turn in which the proxy has the stored epoch in force. Returns how many writes there were.
+    fn turn(&mut self, now: Timestamp) -> usize {
+        let epoch = self.stored.memory.as_ref().map_or(0, |memory| memory.record.epochs.current());
+        self.desk.read(told(epoch, now));
+        let (_, writes) = self.desk.look(&self.world, &self.served, now);
+        let count = writes.len();
+        for write in writes {
+            self.store(write, now);
+        }
+        count
+    }
+
+    /// What the API server does: it refuses what follows from another state than it has.
+    fn store(&mut self, write: Write, now: Timestamp) {
+        if write.version != self.stored.version {
+            return self.desk.wrote(write, None, now);
+        }
+        self.version += 1;
+        self.stored.version = self.version.to_string();
+        self.stored.memory = Some(write.memory.clone());
+        self.stored.leader = Some("me".into());
+        self.desk.wrote(write, Some(self.stored.version.clone()), now);
+        self.desk.take(vec![self.stored.clone()], now);
+    }
+}
+
+#[test]
+fn a_new_version_is_noticed_and_written_down_before_anything_else() {
+    let mut office = Office::new();
+    assert_eq!(office.turn(at(100)), 1);
+    assert_eq!(office.phase(), Some(Phase::Progressing));
+    let memory = office.stored.memory.clone().unwrap();
+    assert_eq!(memory.stable, Some(name("aa")));
+    assert_eq!(memory.record.epochs.current(), START + 1, "the shares have an epoch above all earlier ones");
+    assert_eq!(office.turn(at(110)), 0, "not due yet");
+}
+
+#[test]
+fn evidence_is_written_now_and_then_and_decisions_at_once() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    let writes: usize = (1..=60).map(|second| office.turn(at(second * 1_000))).sum();
+    assert!((5..=20).contains(&writes), "{writes} writes in a minute of waiting");
+    office.stored.wish = Some(wish("w1", Verb::Abort));
+    office.version += 1;
+    office.stored.version = office.version.to_string();
+    office.desk.take(vec![office.stored.clone()], at(61_001));
+    assert_eq!(office.turn(at(61_002)), 1, "a wish is not due at a time");
+    assert_eq!(office.phase(), Some(Phase::Aborted));
+    let memory = office.stored.memory.clone().unwrap();
+    assert_eq!(memory.command.as_deref(), Some("w1"));
+    assert_eq!(memory.record.rollout.unwrap().recent.last().unwrap().actor, "alice");
+}
+
+#[test]
+fn a_wish_is_carried_out_once() {
+    let mut office = Office::new();
+    office.stored.wish = Some(wish("w1", Verb::Pause));
+    office.desk.take(vec![office.stored.clone()], at(1));
+    office.turn(at(2));
+    office.turn(at(1_000));
+    // A successor sees the same object, wish included.
+    office.desk = Desk::new("other");
+    office.desk.take(vec![office.stored.clone()], at(2_000));
+    assert_eq!(office.turn(at(2_001)), 1, "the successor stamps it");
+    assert_eq!(office.phase(), Some(Phase::Paused));
+    let recent = office.stored.memory.unwrap().record.rollout.unwrap().recent;
+    assert_eq!(recent.iter().filter(|it| it.action == Action::Pause).count(), 1, "and repeats nothing");
+}
+
+#[test]
+fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    // Frozen between its look and its write.
+    office.stored.wish = Some(wish("w1", Verb::Abort));
+    office.version += 1;
+    office.stored.version = office.version.to_string();
+    office.desk.take(vec![office.stored.clone()], at(1_000));
+    office.desk.read(told(0, at(1_000)));
+    let (_, writes) = office.desk.look(&office.world, &office.served, at(1_001));
+    assert_eq!(writes.len(), 1);
+    let mut successor = Desk::new("other");
+    std::mem::swap(&mut office.desk, &mut successor);
+    office.stored.wish = Some(wish("w2", Verb::Pause));
+    office.desk.take(vec![office.stored.clone()], at(16_000));
+    assert_eq!(office.turn(at(16_001)), 1);
+    assert_eq!(office.phase(), Some(Phase::Paused));
+    std::mem::swap(&mut office.desk, &mut successor);
+    for write in writes {
+        office.store(write, at(17_000));
+    }
+    assert_eq!(office.phase(), Some(Phase::Paused), "the late write was refused");
+    office.desk.take(vec![office.stored.clone()], at(17_001));
+    office.turn(at(19_000));
+    assert_eq!(office.phase(), Some(Phase::Paused), "and what is written is taken over");
+}
+
+#[test]
+fn an_object_of_the_same_name_is_another_one() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    office.stored = Object { uid: "u2".into(), ..object("77", None) };
+    office.desk.take(vec![office.stored.clone()], at(10));
+    office.turn(at(20));
+    let memory = office.stored.memory.clone().unwrap();
+    assert_eq!(memory.record.epochs.current(), START + 11, "it begins anew, above what was");
+    office.desk.take(Vec::new(), at(30));
+    assert_eq!(office.desk.next_due(), None, "what is gone is not worked on");
+}

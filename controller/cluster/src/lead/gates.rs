@@ -1,0 +1,38 @@
+//! Opens and shuts the gates of pods, one condition of a pod's status each (`status.conditions`, type [`GATE`]).
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+use crate::versions::GATE;
+use crate::world::Key;
+
+/// What a gate is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Its pod's version was promoted.
+    Open,
+    /// Its pod's version is being tried.
+    Shut,
+}
+
+/// Opens or shuts the gate of a pod as it was seen: one that has changed since is refused by the API server (409), and seen
+/// anew.
+pub async fn set(client: &Client, pod: &Pod, gate: Gate, now: &str) -> Result<(), kube::Error> {
+    let Key { namespace, name } = Key::of(pod);
+    let (status, reason, message) = match gate {
+        Gate::Open => ("True", "Promoted", "This version was promoted."),
+        Gate::Shut => {
+            ("False", "OnTrial", "This version is tried on a part of the visitors; its pods wait for its promotion.")
+        }
+    };
+    let patch = json!({
+        "metadata": {"uid": pod.metadata.uid, "resourceVersion": pod.metadata.resource_version},
+        "status": {"conditions": [{
+            "type": GATE, "status": status, "reason": reason, "message": message, "lastTransitionTime": now,
+        }]},
+    });
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop)
+}

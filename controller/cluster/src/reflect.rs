@@ -1,0 +1,203 @@
+//! Keeps the world as the API server tells it: a watch for each kind, its objects trimmed of what nobody reads. Readers see
+//! whole worlds only, the first one when every kind has been listed.
+
+mod kept;
+mod referred;
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::world::{Key, Objects, World};
+
+pub use kept::Kept;
+use referred::Referred;
+
+/// Changes that come within this time of each other make one world: a rollout of a Deployment is many events.
+const TOGETHER: Duration = Duration::from_millis(5);
+
+/// Which objects of a kind a watch brings.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All of the cluster.
+    All,
+    /// Those of a namespace.
+    Namespace(String),
+    /// This one: it may be all that we are allowed to read.
+    One(Key),
+}
+
+/// The world while it changes.
+#[derive(Debug)]
+pub struct Keeper {
+    state: Mutex<State>,
+    changed: Notify,
+    published: watch::Sender<Option<Arc<World>>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    world: World,
+    /// Watches that have not listed their objects yet.
+    unlisted: usize,
+    /// What is wrong with a watch, by its kind and scope.
+    troubles: std::collections::BTreeMap<String, String>,
+}
+
+impl Keeper {
+    /// A world that is empty yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), published: watch::Sender::new(None) })
+    }
+
+    /// The worlds, the newest only; `None` until everything has been listed once.
+    pub fn worlds(&self) -> watch::Receiver<Option<Arc<World>>> {
+        self.published.subscribe()
+    }
+
+    /// What is wrong with watches at the moment, by kind.
+    pub fn troubles(&self) -> Vec<String> {
+        self.with(|state| state.troubles.iter().map(|(kind, trouble)| format!("{kind}: {trouble}")).collect())
+    }
+
+    /// Starts to watch a kind. Must be called for every kind before [`publish`](Self::publish) runs.
+    pub fn follow<K: Kept>(self: &Arc<Self>, tasks: &mut JoinSet<()>, client: &Client, scope: Scope) {
+        self.with(|state| state.unlisted += 1);
+        tasks.spawn(Arc::clone(self).keep::<K>(client.clone(), scope));
+    }
+
+    /// Publishes what changes, for ever. What the world refers to one by one is watched as long as it does.
+    pub async fn publish(self: Arc<Self>, client: Client) {
+        let mut referred = Referred::default();
+        loop {
+            self.changed.notified().await;
+            tokio::time::sleep(TOGETHER).await;
+            referred.follow(&self, &client);
+            let world = self.with(|state| (state.unlisted == 0).then(|| Arc::new(state.world.clone())));
+            if world.is_some() {
+                self.published.send_replace(world);
+            }
+        }
+    }
+
+    async fn keep<K: Kept>(self: Arc<Self>, client: Client, scope: Scope) {
+        let (api, config) = K::watched(client, &scope);
+        let kind = format!("{} {scope}", K::kind(&()));
+        let mut stream = pin!(watcher(api, config).default_backoff());
+        let (mut unlisted, mut listing) = (Some(Unlisted(&self)), Objects::<K>::new());
+        while let Some(event) = stream.next().await {
+            if let Err(error) = &event {
+                self.with(|state| state.troubles.insert(kind.clone(), error.to_string()));
+            } else {
+                self.with(|state| state.troubles.remove(&kind));
+            }
+            let done = match event {
+                Ok(Event::Init) => {
+                    listing.clear();
+                    continue;
+                }
+                Ok(Event::InitApply(object)) => {
+                    insert(&mut listing, object);
+                    continue;
+                }
+                Ok(Event::InitDone) => {
+                    let listing = std::mem::take(&mut listing);
+                    self.change(|world| replace(K::objects(world), &scope, listing));
+                    true
+                }
+                Ok(Event::Apply(object)) => {
+                    self.change(|world| insert(K::objects(world), object));
+                    false
+                }
+                Ok(Event::Delete(object)) => {
+                    self.change(|world| K::objects(world).remove(&Key::of(&object)));
+                    false
+                }
+                // A kind whose definition is not installed has no objects; whoever installs it later is noticed. And one
+                // object that we may not read is as good as none.
+                Err(error) => is_unknown(&error) || matches!(scope, Scope::One(_)),
+            };
+            if done {
+                drop(unlisted.take());
+            }
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut World) -> T) {
+        self.with(|state| change(&mut state.world));
+        self.changed.notify_one();
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Forgets an object that is not watched any more.
+    pub fn forget<K: Kept>(&self, key: &Key) {
+        self.change(|world| K::objects(world).remove(key));
+    }
+}
+
+/// A watch that has not listed its objects yet, until dropped: also one that is not wanted any more.
+struct Unlisted<'a>(&'a Keeper);
+
+impl Drop for Unlisted<'_> {
+    fn drop(&mut self) {
+        self.0.with(|state| state.unlisted -= 1);
+        self.0.changed.notify_one();
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("in all namespaces"),
+            Self::Namespace(namespace) => write!(f, "in {namespace}"),
+            Self::One(key) => write!(f, "{key}"),
+        }
+    }
+}
+
+fn insert<K: Kept>(objects: &mut Objects<K>, mut object: K) {
+    object.trim();
+    objects.insert(Key::of(&object), Arc::new(object));
+}
+
+/// Puts what was listed in the place of what was known in that scope.
+fn replace<K: Resource>(objects: &mut Objects<K>, scope: &Scope, mut listed: Objects<K>) {
+    match scope {
+        Scope::All => objects.clear(),
+        Scope::Namespace(namespace) => objects.retain(|key, _| key.namespace != *namespace),
+        Scope::One(one) => objects.retain(|key, _| key != one),
+    }
+    objects.append(&mut listed);
+}
+
+/// Whether the API server does not know the kind (404).
+fn is_unknown(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
+}
+
+/// What a watch of a kind asks for.
+fn watched<K>(client: Client, scope: &Scope) -> (Api<K>, watcher::Config)
+where
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
+{
+    let config = watcher::Config::default();
+    match scope {
+        Scope::All => (Api::all(client), config),
+        Scope::Namespace(namespace) => (Api::namespaced(client, namespace), config),
+        Scope::One(key) => {
+            let config = config.fields(&format!("metadata.name={}", key.name));
+            (Api::namespaced(client, &key.namespace), config)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The kinds that are kept: where in the world, and without what.
+
+use std::fmt::Debug;
+
+use gateway_api::experimental::httproutes::HttpRoute;
+use gateway_api::gatewayclasses::GatewayClass;
+use gateway_api::gateways::Gateway;
+use gateway_api::referencegrants::ReferenceGrant;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, Node, Pod, PodTemplateSpec, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::ObjectMeta;
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use super::{Scope, watched};
+use crate::world::{Objects, World};
+
+/// A kind that is kept.
+pub trait Kept: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+    /// Where its objects are.
+    fn objects(world: &mut World) -> &mut Objects<Self>;
+    /// What to watch.
+    fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config);
+    /// Takes out what nobody reads: with many pods, most of what they say.
+    fn trim(&mut self) {
+        trim_meta(self.meta_mut());
+    }
+}
+
+/// Who wrote which field, and the last manifest that was applied, are half of many an object.
+fn trim_meta(meta: &mut ObjectMeta) {
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+macro_rules! kept {
+    ($($kind:ty => $field:ident $(, $trim:expr)?;)*) => {$(
+        impl Kept for $kind {
+            fn objects(world: &mut World) -> &mut Objects<Self> {
+                &mut world.$field
+            }
+            fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
+                watched(client, scope)
+            }
+            $(fn trim(&mut self) {
+                trim_meta(self.meta_mut());
+                $trim(self);
+            })?
+        }
+    )*};
+}
+
+kept! {
+    Service => services;
+    EndpointSlice => endpoint_slices;
+    Pod => pods, trim_pod;
+    Deployment => deployments, |it: &mut Deployment| if let Some(spec) = &mut it.spec { trim_template(&mut spec.template) };
+    ReplicaSet => replica_sets, |it: &mut ReplicaSet| if let Some(spec) = &mut it.spec { spec.template = None };
+    StatefulSet => stateful_sets,
+        |it: &mut StatefulSet| if let Some(spec) = &mut it.spec { spec.volume_claim_templates = None; trim_template(&mut spec.template) };
+    Secret => secrets;
+    ConfigMap => config_maps;
+    Gateway => gateways;
+    HttpRoute => http_routes;
+    ReferenceGrant => reference_grants;
+}
+
+macro_rules! kept_without_namespace {
+    ($($kind:ty => $field:ident, $trim:expr;)*) => {$(
+        impl Kept for $kind {
+            fn objects(world: &mut World) -> &mut Objects<Self> {
+                &mut world.$field
+            }
+            fn watched(client: Client, _: &Scope) -> (Api<Self>, watcher::Config) {
+                (Api::all(client), watcher::Config::default())
+            }
+            fn trim(&mut self) {
+                trim_meta(self.meta_mut());
+                $trim(self);
+            }
+        }
+    )*};
+}
+
+kept_without_namespace! {
+    Namespace => namespaces, |_: &mut Namespace| {};
+    Node => nodes, trim_node;
+    GatewayClass => gateway_classes, |_: &mut GatewayClass| {};
+}
+
+fn trim_node(node: &mut Node) {
+    node.spec = None;
+    if let Some(status) = &mut node.status {
+        let conditions = status.conditions.take().map(|mut all| {
+            all.retain(|condition| condition.type_ == "Ready");
+            all
+        });
+        *status = k8s_openapi::api::core::v1::NodeStatus { conditions, ..Default::default() };
+    }
+}
+
+fn trim_pod(pod: &mut Pod) {
+    if let Some(spec) = pod.spec.take() {
+        pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
+            node_name: spec.node_name,
+            readiness_gates: spec.readiness_gates,
+            scheduling_gates: spec.scheduling_gates,
+            containers: spec.containers.into_iter().map(ports_of).collect(),
+            init_containers: spec.init_containers.map(|all| all.into_iter().map(ports_of).collect()),
+            ..Default::default()
+        });
+    }
+    if let Some(status) = pod.status.take() {
+        pod.status = Some(k8s_openapi::api::core::v1::PodStatus {
+            phase: status.phase,
+            conditions: status.conditions,
+            pod_ip: status.pod_ip,
+            ..Default::default()
+        });
+    }
+}
+
+/// What a template's pods are called and where they listen: it also says what is deployed.
+fn trim_template(template: &mut PodTemplateSpec) {
+    if let Some(spec) = &mut template.spec {
+        spec.volumes = None;
+        spec.affinity = None;
+    }
+}
+
+fn ports_of(container: Container) -> Container {
+    let Container { name, image, ports, restart_policy, .. } = container;
+    Container { name, image, ports, restart_policy, ..Default::default() }
+}

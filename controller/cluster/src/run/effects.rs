@@ -1,0 +1,179 @@
+//! What the leader does to the cluster's objects, each time the world changes: the objects of Gateways, and the statuses of
+//! all that is ours. Level-triggered: nothing is remembered that must be done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_api::experimental::httproutes::HttpRoute;
+use gateway_api::gatewayclasses::GatewayClass;
+use gateway_api::gateways::Gateway;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::core::{ClusterResourceScope, NamespaceResourceScope};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidegate_controller::clock::Clock;
+use tokio::sync::watch;
+
+use super::Options;
+use crate::gateway::infrastructure::{GATEWAY_LABEL, Setup, label_value, object_name, plan};
+use crate::gateway::status::{self, Deployed, class, gateway, http_route};
+use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses, compile};
+use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
+use crate::world::{Key, World};
+
+/// The config map in a Gateway's namespace by which proxies know the controller.
+const AUTHORITY: &str = "tidegate-ca";
+/// How soon again after a write has failed: either the world will change, or the API server is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Carries out what follows from each world while this replica leads.
+pub(super) async fn carry_out(
+    client: Client,
+    options: Options,
+    mut worlds: watch::Receiver<Option<Arc<World>>>,
+    mut leads: watch::Receiver<bool>,
+    trusted: watch::Receiver<String>,
+) {
+    let setup = Setup {
+        image: options.proxy_image.clone(),
+        controller: format!("https://{}.{}.svc:{}", options.service, options.namespace, options.publications.port()),
+        ca_config_map: AUTHORITY.to_owned(),
+        service_ranges: options.service_ranges.clone(),
+    };
+    let mut effects = Effects { client, setup, options, trusted, applied: Applied::default() };
+    let mut failed = false;
+    loop {
+        let pause = async {
+            if failed {
+                tokio::time::sleep(AGAIN).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            changed = worlds.changed() => if changed.is_err() { return },
+            changed = leads.changed() => if changed.is_err() { return },
+            () = pause => {}
+        }
+        let world = worlds.borrow_and_update().clone();
+        let Some(world) = world.filter(|_| *leads.borrow_and_update()) else {
+            effects.applied = Applied::default();
+            continue;
+        };
+        failed = !effects.bring(&world).await;
+    }
+}
+
+struct Effects {
+    client: Client,
+    setup: Setup,
+    options: Options,
+    trusted: watch::Receiver<String>,
+    applied: Applied,
+}
+
+impl Effects {
+    /// Brings everything to what follows from the world; says whether all of it could be written.
+    async fn bring(&mut self, world: &World) -> bool {
+        let compiled = compile(world, CONTROLLER_NAME, &self.options.defaults);
+        self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
+        let mut all = true;
+        for (key, compilation) in &compiled.gateways {
+            let Some(object) = world.gateways.get(key) else { continue };
+            let Some(wanted) = plan(object, compilation, &self.setup) else { continue };
+            let bundle = self.trusted.borrow().clone();
+            let authority = authority(AUTHORITY, &key.namespace, &bundle);
+            all &= told(key, self.applied.bring(&self.client, world, key, &wanted, &authority).await);
+        }
+        all & self.statuses(world, &compiled).await
+    }
+
+    async fn statuses(&self, world: &World, compiled: &Compiled) -> bool {
+        let now = now();
+        let mut all = true;
+        for (name, accepted) in &compiled.classes {
+            let object = world.gateway_classes.get(&Key::new("", name.clone()));
+            if let Some(patch) = object.and_then(|object| class(object, accepted, &now)) {
+                let api: Api<GatewayClass> = cluster(&self.client);
+                all &= told(&patch.key, write(&api, &patch).await);
+            }
+        }
+        for (key, compilation) in &compiled.gateways {
+            let deployed = deployed(world, key, compilation);
+            let object = world.gateways.get(key);
+            if let Some(patch) = object.and_then(|object| gateway(object, compilation, &deployed, &now)) {
+                let api: Api<Gateway> = namespaced(&self.client, &key.namespace);
+                all &= told(key, write(&api, &patch).await);
+            }
+        }
+        let nobody = Vec::new();
+        for (key, object) in &world.http_routes {
+            let parents = compiled.http_routes.get(key).unwrap_or(&nobody);
+            if let Some(patch) = http_route(object, parents, CONTROLLER_NAME, &now) {
+                let api: Api<HttpRoute> = namespaced(&self.client, &key.namespace);
+                all &= told(key, write(&api, &patch).await);
+            }
+        }
+        all
+    }
+}
+
+/// Where a Gateway's proxies are reached, and whether one of them is ready.
+fn deployed(world: &World, key: &Key, compilation: &Compilation) -> Deployed {
+    let object = Key::new(key.namespace.clone(), object_name(&key.name));
+    let service = world.services.get(&object);
+    let wanted = BTreeMap::from([(GATEWAY_LABEL, label_value(&key.name))]);
+    let ours = |labels: Option<&BTreeMap<String, String>>| {
+        wanted.iter().all(|(name, value)| labels.and_then(|labels| labels.get(*name)) == Some(value))
+    };
+    let mut pods = world.pods_of(&key.namespace).filter(|pod| ours(pod.metadata.labels.as_ref()));
+    let serving = pods.any(|pod| {
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    });
+    Deployed { addresses: service.map(|it| addresses(it, &compilation.asked)).unwrap_or_default(), serving }
+}
+
+async fn write<K, S>(api: &Api<K>, patch: &status::Patch<S>) -> Result<(), kube::Error>
+where
+    K: Resource + DeserializeOwned,
+    S: Serialize,
+{
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    api.patch_status(&patch.key.name, &params, &Patch::Merge(patch.body())).await.map(drop)
+}
+
+/// Whether a write succeeded, and otherwise a line about it. One that an object has changed for, or is gone for, is
+/// repeated with the next world.
+fn told(key: &Key, result: Result<(), kube::Error>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => true,
+        Err(error) => {
+            eprintln!("tidegate-controller: {key}: {error}");
+            false
+        }
+    }
+}
+
+fn namespaced<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(
+    client: &Client,
+    namespace: &str,
+) -> Api<K> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+fn cluster<K: Resource<DynamicType = (), Scope = ClusterResourceScope>>(client: &Client) -> Api<K> {
+    Api::all(client.clone())
+}
+
+/// Conditions are dated in whole seconds.
+fn now() -> Time {
+    let seconds = Clock::System.now().millis() / 1_000;
+    let seconds = i64::try_from(seconds).unwrap_or(0);
+    Time(Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH))
+}

@@ -1,0 +1,140 @@
+//! PURE. A Service that is released by us, as the engine and the proxies are to see it: its versions with the addresses of
+//! their usable pods, which of them is stable and which is tried, and how many visitors the canary's pods can take.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Pod, ServicePort};
+use tidegate_config::policy::Policy;
+use tidegate_config::{Address, Name, Service, Share, Version, Visitor};
+
+use crate::versions::{
+    Discovery, Found, Held, Roles, Unclear, Undiscovered, Way, address, discover, is_open, is_usable, roles,
+    service_port,
+};
+use crate::world::{Key, World};
+
+/// What somebody asks for one Service.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The Service.
+    pub service: &'a Key,
+    /// How its versions are rolled out.
+    pub policy: &'a Policy,
+    /// Who counts as one visitor.
+    pub visitor: &'a Visitor,
+    /// The pod label that tells versions of several workloads apart.
+    pub label: &'a str,
+    /// The name or number of the port that is judged; may be left out with a single port.
+    pub port: Option<&'a str>,
+    /// The version that is stable at first sight.
+    pub stable: Option<&'a Name>,
+    /// Whether the canary may get more visitors than its part of the pods.
+    pub ignores_capacity: bool,
+}
+
+/// A Service as it is at the moment.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Where its versions come from.
+    pub way: Way,
+    /// For the engine and the proxies.
+    pub service: Service,
+    /// The most visitors that the canary can take: its part of the usable pods.
+    pub capacity: Share,
+    /// Pods of the stable version whose gate is shut: they are to be opened.
+    pub to_open: Vec<Arc<Pod>>,
+    /// Pods of the canary whose gate is open: they are to be shut.
+    pub to_shut: Vec<Arc<Pod>>,
+}
+
+/// Why a Service cannot be released.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreleasable {
+    /// Its versions cannot be told.
+    #[error(transparent)]
+    Versions(#[from] Undiscovered),
+    /// Nor which of them is stable.
+    #[error(transparent)]
+    Roles(#[from] Unclear),
+    /// The port to judge is not there.
+    #[error("port {wanted:?} of Service {service} is not there, expected one of {known}")]
+    Port {
+        /// The Service.
+        service: Key,
+        /// What was asked for; empty where nothing was, and there are several.
+        wanted: String,
+        /// The ports.
+        known: String,
+    },
+}
+
+/// The Service as it is, with `remembered` as the version that was stable before.
+///
+/// `trusted` are versions that were stable before: whoever goes back to one of them must not wait for us.
+pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
+    let port = port(world, ask)?;
+    let discovery = discover(world, ask.service, ask.label)?;
+    let Roles { stable, canary } = roles(world, &discovery, remembered, ask.stable)?.trusting(trusted);
+    // A version is tried once it has a pod that can take a visitor.
+    let canary = canary.filter(|name| usable(world, &discovery.versions[name]) > 0);
+    let others: Vec<_> =
+        discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
+    let in_place = matches!(discovery.way, Way::InPlace(_));
+    let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name);
+    let version = |(name, found): (&Name, &Found)| {
+        let share = if leaving(name) { part(world, &discovery, name) } else { Share::ZERO };
+        let endpoints = found.pods.iter().filter(|pod| is_usable(world, pod)).filter_map(|pod| address(pod, port));
+        let endpoints = endpoints.map(Address::Ip).collect();
+        let revision = Some(found.revision.clone());
+        (name.clone(), Version { endpoints, share, revision, refuse: None })
+    };
+    let capacity = match &canary {
+        Some(canary) if !ask.ignores_capacity => part_of(world, &discovery, canary, &stable),
+        _ => Share::ALL,
+    };
+    let gated = |name: &Name, state: Held| -> Vec<Arc<Pod>> {
+        let pods = discovery.versions.get(name).into_iter().flat_map(|found| &found.pods);
+        pods.filter(|pod| is_open(pod) == state).cloned().collect()
+    };
+    let to_open = gated(&stable, Held::Shut);
+    let to_shut = canary.as_ref().map(|canary| gated(canary, Held::Open)).unwrap_or_default();
+    let versions = discovery.versions.iter().map(version).collect();
+    let rollout = canary.is_some().then(|| ask.policy.clone());
+    let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor: ask.visitor.clone() };
+    Ok(Site { way: discovery.way, service, capacity, to_open, to_shut })
+}
+
+fn port<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a ServicePort, Unreleasable> {
+    let object = world.services.get(ask.service).ok_or_else(|| Undiscovered::NoService(ask.service.clone()))?;
+    let name = |port: &ServicePort| port.name.clone().unwrap_or_else(|| port.port.to_string());
+    let known = object.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).map(name);
+    service_port(object, ask.port).ok_or_else(|| Unreleasable::Port {
+        service: ask.service.clone(),
+        wanted: ask.port.unwrap_or_default().to_owned(),
+        known: known.collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn usable(world: &World, found: &Found) -> usize {
+    found.pods.iter().filter(|pod| is_usable(world, pod)).count()
+}
+
+/// The part of a version in the usable pods of two.
+fn part_of(world: &World, discovery: &Discovery, version: &Name, other: &Name) -> Share {
+    let count = |name: &Name| discovery.versions.get(name).map_or(0, |found| usable(world, found));
+    ratio(count(version), count(version) + count(other))
+}
+
+/// The part of a version in all usable pods.
+fn part(world: &World, discovery: &Discovery, version: &Name) -> Share {
+    let all = discovery.versions.values().map(|found| usable(world, found)).sum();
+    discovery.versions.get(version).map_or(Share::ZERO, |found| ratio(usable(world, found), all))
+}
+
+fn ratio(part: usize, whole: usize) -> Share {
+    let ppm = (part * 1_000_000).checked_div(whole).unwrap_or(0);
+    u32::try_from(ppm).ok().and_then(Share::from_ppm).unwrap_or(Share::ZERO)
+}
+
+#[cfg(test)]
+mod tests;

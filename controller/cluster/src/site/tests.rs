@@ -1,0 +1,157 @@
+//! What a Service looks like in and between updates.
+
+use tidegate_config::policy::Strategy;
+
+use super::*;
+use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+
+const MADE: &str = "2026-01-01T00:00:00Z";
+const LATER: &str = "2026-01-02T00:00:00Z";
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// The site of Service `default/shop`, with a version remembered and others trusted.
+fn seen(manifests: &str, remembered: Option<&str>, trusted: &[&str]) -> Result<Site, String> {
+    let policy = Policy::of(Strategy::Canary);
+    let visitor = Visitor::default();
+    let key = Key::new("default", "shop");
+    let ask = Ask {
+        service: &key,
+        policy: &policy,
+        visitor: &visitor,
+        label: "version",
+        port: None,
+        stable: None,
+        ignores_capacity: false,
+    };
+    let trusted: Vec<Name> = trusted.iter().map(|it| name(it)).collect();
+    site(&world(manifests), &ask, remembered.map(name).as_ref(), &trusted).map_err(|error| error.to_string())
+}
+
+type Told = (String, Option<String>, u32, Vec<(String, u32)>, usize, usize);
+
+/// Stable, canary, the canary's capacity in parts per million, the shares of others, how many gates to open and to shut.
+fn told(site: &Site) -> Told {
+    let Site { service, capacity, to_open, to_shut, way: _ } = site;
+    let others = service.versions.iter().filter(|(_, it)| it.share != Share::ZERO);
+    (
+        service.stable.as_ref().unwrap().to_string(),
+        service.canary.as_ref().map(ToString::to_string),
+        capacity.ppm(),
+        others.map(|(name, it)| (name.to_string(), it.share.ppm())).collect(),
+        to_open.len(),
+        to_shut.len(),
+    )
+}
+
+/// Three pods of revision `a` of one Deployment, and what is added.
+fn in_place(updated: u32, more: &[String]) -> String {
+    let mut text = SERVICE.to_owned() + &deployment("shop", 3, updated, MADE) + &replica_set("shop", "aa", 1, 3);
+    (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
+    text + &more.concat()
+}
+
+#[test]
+fn an_update_in_place_is_tried_and_then_followed() {
+    let next = [replica_set("shop", "bb", 2, 1), pod("shop-bb", 0, "", "shut")];
+    let (stable, tried) = ("aa".to_owned(), Some("bb".to_owned()));
+    let site = seen(&in_place(3, &[]), None, &[]).unwrap();
+    assert_eq!(told(&site), (stable.clone(), None, 1_000_000, vec![], 0, 0), "complete: stable is learned");
+    assert_eq!(site.way, Way::InPlace(Key::new("default", "shop")));
+    assert_eq!(site.service.versions[&name("aa")].endpoints.len(), 3);
+    assert!(seen(&in_place(1, &next), None, &[]).unwrap_err().contains("Deployment default/shop is being updated"));
+    let site = seen(&in_place(1, &next), Some("aa"), &[]).unwrap();
+    assert_eq!(told(&site), (stable.clone(), tried, 250_000, vec![], 0, 0), "one of four pods");
+    assert!(site.service.rollout.is_some());
+    let promoted = seen(&in_place(1, &next), Some("bb"), &["aa"]).unwrap();
+    let leaving = vec![("aa".to_owned(), 750_000)];
+    assert_eq!(
+        told(&promoted),
+        ("bb".to_owned(), None, 1_000_000, leaving, 1, 0),
+        "its gate opens, the old pods leave"
+    );
+    assert!(promoted.service.rollout.is_none());
+}
+
+#[test]
+fn a_canary_without_a_usable_pod_is_not_tried() {
+    let unready =
+        pod("shop-bb", 0, "", "shut").replace("ContainersReady, status: 'True'", "ContainersReady, status: 'False'");
+    let site = seen(&in_place(1, &[replica_set("shop", "bb", 2, 1), unready]), Some("aa"), &[]).unwrap();
+    assert_eq!(site.service.canary, None);
+    let leaving = pod("shop-bb", 0, "", "shut")
+        .replace("namespace: default, labels", "namespace: default, deletionTimestamp: '2026-01-01T00:00:00Z', labels");
+    let site = seen(&in_place(1, &[replica_set("shop", "bb", 2, 1), leaving]), Some("aa"), &[]).unwrap();
+    assert_eq!(site.service.canary, None);
+}
+
+#[test]
+fn a_dead_node_takes_its_pods_out() {
+    let node = "\n---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {conditions: [{type: Ready, status: 'Unknown'}]}\n";
+    let lost = pod("shop-bb", 0, "", "shut").replace("spec: {", "spec: {nodeName: n1, ");
+    let more = [replica_set("shop", "bb", 2, 1), lost, node.to_owned()];
+    assert_eq!(seen(&in_place(1, &more), Some("aa"), &[]).unwrap().service.canary, None);
+    let alive = in_place(1, &more).replace("'Unknown'", "'True'");
+    assert_eq!(seen(&alive, Some("aa"), &[]).unwrap().service.canary, Some(name("bb")));
+}
+
+#[test]
+fn an_undo_needs_nobody() {
+    let undone = in_place(3, &[replica_set("shop", "bb", 2, 1), pod("shop-bb", 0, "", "open")]);
+    let undone = undone.replace("revision: '1'", "revision: '3'");
+    let site = seen(&undone, Some("bb"), &["aa"]).unwrap();
+    assert_eq!(told(&site).0, "aa", "what was stable before is so at once");
+    assert_eq!(told(&site).3, [("bb".to_owned(), 250_000)], "and the other leaves");
+    let aborted = seen(&undone, Some("aa"), &[]).unwrap();
+    assert_eq!(told(&aborted).1, None, "the older of two revisions is not tried");
+}
+
+#[test]
+fn a_half_open_gate_of_what_is_tried_is_shut() {
+    let more = [replica_set("shop", "bb", 2, 2), pod("shop-bb", 0, "", "open"), pod("shop-bb", 1, "", "shut")];
+    let site = seen(&in_place(1, &more), Some("aa"), &[]).unwrap();
+    assert_eq!((site.to_open.len(), site.to_shut.len()), (0, 1));
+}
+
+/// Two workloads that differ in the label `version`.
+fn workloads(order: (&str, &str)) -> String {
+    let mut text = SERVICE.to_owned() + &deployment("shop-a", 2, 2, order.0) + &deployment("shop-b", 1, 1, order.1);
+    text += &(replica_set("shop-a", "aa", 1, 2) + &replica_set("shop-b", "bb", 1, 1));
+    text += &(pod("shop-a-aa", 0, ", version: A", "none") + &pod("shop-a-aa", 1, ", version: A", "none"));
+    text + &pod("shop-b-bb", 0, ", version: B", "shut")
+}
+
+#[test]
+fn the_next_value_of_the_label_is_tried() {
+    let site = seen(&workloads((MADE, LATER)), Some("A"), &[]).unwrap();
+    assert_eq!(told(&site), ("A".to_owned(), Some("B".to_owned()), 333_333, vec![], 0, 0));
+    assert_eq!(site.way, Way::Workloads);
+    assert_eq!(site.service.versions[&name("B")].revision.as_deref(), Some("bb"));
+    let promoted = seen(&workloads((MADE, LATER)), Some("B"), &["A"]).unwrap();
+    assert_eq!(
+        told(&promoted),
+        ("B".to_owned(), None, 1_000_000, vec![], 1, 0),
+        "the old one is a standby without visitors"
+    );
+    let error = seen(&workloads((MADE, LATER)), None, &[]).unwrap_err();
+    assert!(error.contains("several versions (A, B)") && error.contains("tidegate.dev/stable"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_told_is_named() {
+    let rows = [
+        (String::new(), "there is no Service default/shop"),
+        (SERVICE.to_owned(), "Service default/shop has no pods"),
+        (SERVICE.replace("{app: shop}", "{}"), "spec.selector of Service default/shop is empty"),
+        (SERVICE.replace("spec: {", "spec: {publishNotReadyAddresses: true, "), "spec.publishNotReadyAddresses"),
+        (SERVICE.replace("[{port: 80", "[{name: a, port: 80}, {name: b, port: 81"), "expected one of a, b"),
+        (workloads((MADE, LATER)).replace(", version: B", ""), "pod default/shop-b-bb-0 has no label \"version\""),
+        (workloads((MADE, LATER)).replace("version: B", "version: B_"), "which is no version name"),
+    ];
+    for (manifests, expected) in rows {
+        let error = seen(&manifests, None, &[]).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -1,0 +1,12 @@
+//! PURE. Which versions a Service has: its pods, told apart by a label that differs between several workloads, or by the
+//! revision of one Deployment that is updated in place.
+
+mod discover;
+mod pods;
+mod port;
+mod roles;
+
+pub use discover::{Discovery, Found, Undiscovered, Way, discover};
+pub use pods::{GATE, Held, Owner, is_open, is_usable, owner};
+pub use port::{address, service_port};
+pub use roles::{Roles, Unclear, roles};

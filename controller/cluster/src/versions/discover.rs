@@ -1,0 +1,218 @@
+//! PURE. The versions that a Service's pods show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt;
+use tidegate_config::Name;
+
+use super::pods::{Owner, controller_of, owner};
+use crate::world::{Key, World};
+
+/// Where versions come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// One Deployment that is updated in place: a version is a revision of it.
+    InPlace(Key),
+    /// Several workloads whose pods differ in a label: a version is a value of it.
+    Workloads,
+}
+
+/// The versions of a Service.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    /// Where they come from.
+    pub way: Way,
+    /// By name.
+    pub versions: BTreeMap<Name, Found>,
+}
+
+/// One version.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// What is deployed under the name: it changes when the same name gets other pods.
+    pub revision: String,
+    /// When its workload was made, in seconds since the Unix epoch, or its number among the revisions of a Deployment: the
+    /// greater, the newer.
+    pub order: i64,
+    /// Its pods, those that are being ended included.
+    pub pods: Vec<Arc<Pod>>,
+}
+
+/// Why the versions of a Service cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undiscovered {
+    /// There is no such Service.
+    #[error("there is no Service {0}")]
+    NoService(Key),
+    /// It selects nothing.
+    #[error("spec.selector of Service {0} is empty, expected labels that select its pods")]
+    NoSelector(Key),
+    /// Its pods get traffic before they are ready, so no gate can hold them back.
+    #[error(
+        "spec.publishNotReadyAddresses of Service {0} is true, expected false: pods that are held back would get traffic"
+    )]
+    NotReadyAddresses(Key),
+    /// No pod, and nothing that would make one.
+    #[error("Service {0} has no pods")]
+    NoPods(Key),
+    /// Pods that belong to no version.
+    #[error(
+        "pod {pod} has no label {label:?} that could tell its version, as pods of several workloads behind one Service must"
+    )]
+    NoLabel {
+        /// The pod.
+        pod: Key,
+        /// The label.
+        label: String,
+    },
+    /// The label's value is no name.
+    #[error("label {label:?} of pod {pod} is {value:?}, which is no version name")]
+    BadLabel {
+        /// The pod.
+        pod: Key,
+        /// The label.
+        label: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// The versions of a Service. Where all its pods belong to one Deployment they are its revisions, else the values of
+/// `label`.
+pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, Undiscovered> {
+    let object = world.services.get(service).ok_or_else(|| Undiscovered::NoService(service.clone()))?;
+    let spec = object.spec.as_ref();
+    if spec.and_then(|spec| spec.publish_not_ready_addresses) == Some(true) {
+        return Err(Undiscovered::NotReadyAddresses(service.clone()));
+    }
+    let pods = selected(world, service, object)?;
+    let owned: Vec<(Arc<Pod>, Option<Owner>)> = pods.iter().map(|pod| (pod.clone(), owner(world, pod))).collect();
+    let workloads: BTreeSet<Option<(&str, &Key)>> =
+        owned.iter().map(|(_, owner)| owner.as_ref().map(|owner| (owner.kind.as_str(), &owner.key))).collect();
+    match workloads.first() {
+        None => Err(Undiscovered::NoPods(service.clone())),
+        Some(Some(("Deployment", only))) if workloads.len() == 1 => {
+            let only = (*only).clone();
+            Ok(Discovery { versions: revisions(world, &only, owned), way: Way::InPlace(only) })
+        }
+        Some(_) => Ok(Discovery { versions: by_label(world, owned, label)?, way: Way::Workloads }),
+    }
+}
+
+/// The pods that a Service selects.
+fn selected(world: &World, key: &Key, service: &Service) -> Result<Vec<Arc<Pod>>, Undiscovered> {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty());
+    let selector = selector.ok_or_else(|| Undiscovered::NoSelector(key.clone()))?;
+    let has = |pod: &Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        selector.iter().all(|(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value))
+    };
+    Ok(world.pods_of(&key.namespace).filter(|pod| has(pod) && !has_ended(pod)).cloned().collect())
+}
+
+/// A pod that ran to its end stays as an object for a while.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn revisions(world: &World, deployment: &Key, owned: Vec<(Arc<Pod>, Option<Owner>)>) -> BTreeMap<Name, Found> {
+    let mut versions: BTreeMap<Name, Found> = BTreeMap::new();
+    for (pod, owner) in owned {
+        if let Some(Owner { revision, .. }) = owner
+            && let Ok(name) = revision.parse::<Name>()
+        {
+            let found = versions.entry(name).or_default();
+            found.revision = revision;
+            found.pods.push(pod);
+        }
+    }
+    for set in world.replica_sets_of(deployment) {
+        let Some(hash) = template_hash(set) else { continue };
+        let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1) > 0;
+        let Ok(name) = hash.parse::<Name>() else { continue };
+        if wanted || versions.contains_key(&name) {
+            let found = versions.entry(name).or_default();
+            hash.clone_into(&mut found.revision);
+            found.order = revision_number(set);
+        }
+    }
+    versions
+}
+
+fn by_label(
+    world: &World,
+    owned: Vec<(Arc<Pod>, Option<Owner>)>,
+    label: &str,
+) -> Result<BTreeMap<Name, Found>, Undiscovered> {
+    let mut versions: BTreeMap<Name, Found> = BTreeMap::new();
+    let mut revisions: BTreeMap<Name, BTreeSet<String>> = BTreeMap::new();
+    for (pod, owner) in owned {
+        let key = Key::of(&*pod);
+        let value = pod.metadata.labels.as_ref().and_then(|labels| labels.get(label));
+        let value = value.ok_or_else(|| Undiscovered::NoLabel { pod: key.clone(), label: label.to_owned() })?;
+        let wrong = |_| Undiscovered::BadLabel { pod: key.clone(), label: label.to_owned(), value: value.clone() };
+        let name: Name = value.parse().map_err(wrong)?;
+        let found = versions.entry(name.clone()).or_default();
+        if let Some(owner) = owner {
+            found.order = found.order.max(made(world, &owner, &pod));
+            let leaving = pod.metadata.deletion_timestamp.is_some();
+            if !leaving {
+                revisions.entry(name).or_default().insert(owner.revision);
+            }
+        }
+        found.pods.push(pod);
+    }
+    for (name, revisions) in revisions {
+        if let Some(found) = versions.get_mut(&name) {
+            found.revision = Vec::from_iter(revisions).join("+");
+        }
+    }
+    Ok(versions)
+}
+
+/// When the workload behind a pod was made.
+fn made(world: &World, owner: &Owner, pod: &Pod) -> i64 {
+    let at = match owner.kind.as_str() {
+        "Deployment" => world.deployments.get(&owner.key).and_then(|it| it.creation_timestamp()),
+        "StatefulSet" => world.stateful_sets.get(&owner.key).and_then(|it| it.creation_timestamp()),
+        "ReplicaSet" => world.replica_sets.get(&owner.key).and_then(|it| it.creation_timestamp()),
+        _ => pod.creation_timestamp(),
+    };
+    at.map_or(0, |time| time.0.as_second())
+}
+
+/// The hash that a revision's pods are labelled with.
+pub(super) fn template_hash(set: &ReplicaSet) -> Option<&str> {
+    set.metadata.labels.as_ref()?.get("pod-template-hash").map(String::as_str)
+}
+
+/// The number of a revision (`deployment.kubernetes.io/revision`), which an undo raises, too.
+fn revision_number(set: &ReplicaSet) -> i64 {
+    let number = set.metadata.annotations.as_ref().and_then(|it| it.get("deployment.kubernetes.io/revision"));
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+impl World {
+    /// The pods of a namespace.
+    pub fn pods_of(&self, namespace: &str) -> impl Iterator<Item = &Arc<Pod>> {
+        in_namespace(&self.pods, namespace)
+    }
+
+    /// The revisions of a Deployment.
+    pub fn replica_sets_of(&self, deployment: &Key) -> impl Iterator<Item = &Arc<ReplicaSet>> {
+        in_namespace(&self.replica_sets, &deployment.namespace).filter(|set| {
+            let owner = controller_of(set.metadata.owner_references.as_ref());
+            owner.is_some_and(|owner| owner.kind == "Deployment" && owner.name == deployment.name)
+        })
+    }
+}
+
+fn in_namespace<'a, K>(objects: &'a BTreeMap<Key, Arc<K>>, namespace: &str) -> impl Iterator<Item = &'a Arc<K>> {
+    let from = Key::new(namespace, "");
+    let namespace = namespace.to_owned();
+    objects.range(from..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)
+}

@@ -1,0 +1,95 @@
+//! PURE. What a pod says of itself: who owns it, whether it can take requests, whether our gate holds it.
+
+use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+use crate::world::{Key, World};
+
+/// The readiness gate by which a pod of a version that is being tried waits for its promotion
+/// (`spec.readinessGates[].conditionType`).
+pub const GATE: &str = "tidegate.dev/promoted";
+
+/// The label by which the Deployment controller tells revisions apart.
+const TEMPLATE_HASH: &str = "pod-template-hash";
+/// The label by which that of a `StatefulSet` does.
+const REVISION_HASH: &str = "controller-revision-hash";
+
+/// The workload behind a pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// `Deployment`, `StatefulSet`, or what else made the pod.
+    pub kind: String,
+    /// Its name.
+    pub key: Key,
+    /// What tells the pods of one revision from those of another; empty where nothing does.
+    pub revision: String,
+}
+
+/// Whether our gate holds a pod back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// It has no such gate.
+    Ungated,
+    /// The gate is shut.
+    Shut,
+    /// The gate is open.
+    Open,
+}
+
+/// The workload that owns a pod; `None` for one that nothing owns.
+pub fn owner(world: &World, pod: &Pod) -> Option<Owner> {
+    let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+    let direct = controller_of(pod.metadata.owner_references.as_ref())?;
+    let label = |name: &str| pod.metadata.labels.as_ref().and_then(|labels| labels.get(name)).cloned();
+    let key = Key::new(namespace.clone(), direct.name.clone());
+    if direct.kind != "ReplicaSet" {
+        return Some(Owner { kind: direct.kind.clone(), key, revision: label(REVISION_HASH).unwrap_or_default() });
+    }
+    let revision = label(TEMPLATE_HASH).unwrap_or_default();
+    let set = world.replica_sets.get(&key);
+    let above = set.and_then(|set| controller_of(set.metadata.owner_references.as_ref()));
+    Some(match above {
+        Some(above) => Owner { kind: above.kind.clone(), key: Key::new(namespace, above.name.clone()), revision },
+        None => Owner { kind: direct.kind.clone(), key, revision },
+    })
+}
+
+/// The owner that manages an object.
+pub(crate) fn controller_of(owners: Option<&Vec<OwnerReference>>) -> Option<&OwnerReference> {
+    owners?.iter().find(|owner| owner.controller == Some(true))
+}
+
+/// Whether requests can be sent to a pod, whatever our gate says: it is not being ended, its containers are ready, so is
+/// its node, and every gate but ours is open. A dead node leaves `ContainersReady` as it was.
+pub fn is_usable(world: &World, pod: &Pod) -> bool {
+    let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
+    let others = gates.filter(|gate| gate.condition_type != GATE);
+    let ready = |node: &Node| {
+        let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.filter(|condition| condition.type_ == "Ready").all(|condition| condition.status == "True")
+    };
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+    let node = node.and_then(|name| world.nodes.get(&Key::new("", name.clone())));
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some())
+        && is_true(pod, "ContainersReady")
+        && others.into_iter().all(|gate| is_true(pod, &gate.condition_type))
+        && node.is_none_or(|node| ready(node))
+}
+
+/// Whether our gate holds a pod.
+pub fn is_open(pod: &Pod) -> Held {
+    let mut gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
+    if !gates.any(|gate| gate.condition_type == GATE) {
+        Held::Ungated
+    } else if is_true(pod, GATE) {
+        Held::Open
+    } else {
+        Held::Shut
+    }
+}
+
+fn is_true(pod: &Pod, kind: &str) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition: &PodCondition| condition.type_ == kind && condition.status == "True")
+}

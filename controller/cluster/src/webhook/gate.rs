@@ -1,0 +1,92 @@
+//! PURE. Whether a pod that is being created is to be held back.
+//!
+//! A pod of a candidate gets a readiness gate, by which the Deployment's own update stops until somebody opens it; where
+//! something must happen before it even starts, a scheduling gate as well. Any doubt means no gate: a pod that waits for
+//! us for no reason is an outage, one that should have waited is an ordinary update.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
+use tidegate_config::Problem;
+
+use super::valves::{Gating, HASH, Standing, Valves};
+use crate::world::Key;
+
+/// The condition that a held pod waits for before it is ready.
+pub const PROMOTED: &str = "tidegate.dev/promoted";
+/// The gate that it waits for before it is scheduled. It can be taken away later, never added.
+pub const MIGRATION: &str = "tidegate.dev/migration";
+
+/// What a pod gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Gate {
+    /// Nothing, for a reason.
+    None(Why),
+    /// The readiness gate.
+    Hold {
+        /// And the scheduling gate.
+        before_start: bool,
+    },
+    /// Nothing yet: its Deployment is managed, and its revision not on record. It was made a moment ago, so the record may
+    /// know it in another one.
+    Unseen,
+}
+
+/// Why a pod gets no gate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Why {
+    /// It belongs to no managed Deployment.
+    NotManaged,
+    /// Its Deployment is updated as ever.
+    Off(Problem),
+    /// Its revision never waits for us.
+    Exempt(Standing),
+}
+
+/// Decides for a pod in a namespace. Its own metadata names none: the API server adds it later.
+pub fn gate(namespace: &str, pod: &ObjectMeta, valves: &Valves) -> Gate {
+    let Some((deployment, replica_set)) = origin(namespace, pod) else { return Gate::None(Why::NotManaged) };
+    let Some(valve) = valves.get(&deployment) else { return Gate::None(Why::NotManaged) };
+    if let Gating::Off(problem) = &valve.gating {
+        return Gate::None(Why::Off(problem.clone()));
+    }
+    match valve.revisions.get(replica_set) {
+        None => Gate::Unseen,
+        Some(Standing::Candidate) => Gate::Hold { before_start: valve.before_start },
+        Some(exempt) => Gate::None(Why::Exempt(*exempt)),
+    }
+}
+
+/// The Deployment that a pod comes from, and the uid of the replica set in between. A Deployment names its replica sets
+/// after itself and the hash, so this is known before the replica set has been seen.
+fn origin<'a>(namespace: &str, pod: &'a ObjectMeta) -> Option<(Key, &'a str)> {
+    let owners = pod.owner_references.iter().flatten();
+    let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
+    if owner.api_version != "apps/v1" || owner.kind != "ReplicaSet" {
+        return None;
+    }
+    let hash = pod.labels.as_ref()?.get(HASH)?;
+    let deployment = owner.name.strip_suffix(hash)?.strip_suffix('-')?;
+    Some((Key::new(namespace, deployment), &owner.uid))
+}
+
+impl Gate {
+    /// Puts the gates into the pod. Those that are there stay, and none is there twice.
+    pub(super) fn put_into(&self, pod: &mut Value) {
+        let Self::Hold { before_start } = self else { return };
+        add(pod, "readinessGates", &json!({ "conditionType": PROMOTED }));
+        // What is assigned to a node passes no scheduler, and the API server refuses the two together.
+        if *before_start && pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+            add(pod, "schedulingGates", &json!({ "name": MIGRATION }));
+        }
+    }
+}
+
+fn add(pod: &mut Value, list: &str, gate: &Value) {
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let gates = spec.entry(list).or_insert(Value::Null);
+    match gates.as_array_mut() {
+        Some(gates) if gates.contains(gate) => {}
+        Some(gates) => gates.push(gate.clone()),
+        None => *gates = json!([gate]),
+    }
+}
