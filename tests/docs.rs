@@ -10,6 +10,8 @@ mod configuration;
 mod examples;
 #[path = "docs/helm.rs"]
 mod helm;
+#[path = "docs/kubernetes.rs"]
+mod kubernetes;
 #[path = "docs/limits.rs"]
 mod limits;
 #[path = "docs/markdown.rs"]

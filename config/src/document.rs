@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
+use crate::annotations::written;
 use crate::limits;
 use crate::problem::Problems;
 
@@ -31,7 +32,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Reading<T> {
         problems.add("", format!("{} bytes long", text.len()), allowed);
         return Reading { value: None, problems };
     }
-    let mut document: Value = match serde_saphyr::from_str(text) {
+    let document: Value = match serde_saphyr::from_str(text) {
         Ok(document) => document,
         Err(error) => {
             problems.add("", wording::yaml(&error.to_string()), "one YAML document, each field once");
@@ -43,9 +44,18 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Reading<T> {
         problems.add("", wrong, "a mapping with listeners, routes and services");
         return Reading { value: None, problems };
     }
+    read_value(document, |document| serde_path_to_error::deserialize(document))
+}
+
+/// What was made of a document in one go, or its first fault.
+type Result<T> = std::result::Result<T, serde_path_to_error::Error<serde_json::Error>>;
+
+/// Reads a document that is a value already, by a function that stops at the first fault.
+pub(crate) fn read_value<T>(mut document: Value, deserialize: impl Fn(&Value) -> Result<T>) -> Reading<T> {
+    let mut problems = Problems::default();
     let (mut taken, mut filled) = (Taken::default(), Vec::<String>::new());
     while problems.len() < limits::PROBLEMS_MAX {
-        match serde_path_to_error::deserialize(&document) {
+        match deserialize(&document) {
             Ok(value) => return Reading { value: Some(value), problems },
             Err(error) => {
                 let fault = Fault::of(&error);
@@ -57,7 +67,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Reading<T> {
                 if !consequence {
                     problems.add(place.as_str(), fault.wrong.as_str(), fault.allowed.as_str());
                 }
-                if !fill::<T>(&mut document, &fault, &taken, &mut filled)
+                if !fill(&mut document, &deserialize, &fault, &taken, &mut filled)
                     && !take_out(&mut document, &fault.steps, &mut taken)
                 {
                     break;
@@ -165,7 +175,13 @@ fn steps(path: &Path) -> Vec<Step> {
 
 /// Puts something empty in the place of a field that is missing, once. False where nothing empty fits (a text has a form),
 /// and where no field is missing.
-fn fill<T: DeserializeOwned>(document: &mut Value, fault: &Fault, taken: &Taken, filled: &mut Vec<String>) -> bool {
+fn fill<T>(
+    document: &mut Value,
+    deserialize: impl Fn(&Value) -> Result<T>,
+    fault: &Fault,
+    taken: &Taken,
+    filled: &mut Vec<String>,
+) -> bool {
     let Some(field) = &fault.missing else { return false };
     let place = fault.place(taken);
     if filled.contains(&place) {
@@ -174,9 +190,8 @@ fn fill<T: DeserializeOwned>(document: &mut Value, fault: &Fault, taken: &Taken,
     for empty in [Value::Array(Vec::new()), Value::Object(serde_json::Map::new())] {
         let Some(fields) = value_at(document, &fault.steps).and_then(Value::as_object_mut) else { return false };
         fields.insert(field.clone(), empty);
-        let result = serde_path_to_error::deserialize::<_, T>(&*document);
         // What comes after it, or is missing inside it, is for the next round.
-        if result.map_or_else(|error| Fault::of(&error).place(taken) != place, |_| true) {
+        if deserialize(document).map_or_else(|error| Fault::of(&error).place(taken) != place, |_| true) {
             filled.push(place);
             return true;
         }
@@ -199,6 +214,10 @@ fn value_at<'a>(document: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value
 fn take_out(document: &mut Value, steps: &[Step], taken: &mut Taken) -> bool {
     let Some((last, parents)) = steps.split_last() else { return false };
     let Some(parent) = value_at(document, parents) else { return take_out(document, parents, taken) };
+    // A list in an annotation is one text.
+    if let (Step::Index(_), Value::String(text)) = (last, &*parent) {
+        *parent = written::elements(text).collect();
+    }
     let removed = match (last, parent) {
         (Step::Index(index), Value::Array(items)) if *index < items.len() => {
             items.remove(*index);

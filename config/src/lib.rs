@@ -7,8 +7,11 @@
 //! No clock, no I/O, no randomness, no async.
 
 mod address;
+pub mod annotations;
+mod cluster;
 mod config;
 mod document;
+mod fields;
 mod identity;
 pub mod latency;
 pub mod limits;
@@ -19,6 +22,8 @@ mod problem;
 mod publication;
 mod restart;
 mod route;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod service;
 mod share;
 mod span;
@@ -29,6 +34,7 @@ mod visitor;
 pub mod wire;
 
 pub use address::Address;
+pub use cluster::{Capacity, ClusterOptions, LabelKey, OnFailure};
 pub use config::{AccessLog, Config};
 pub use identity::RolloutId;
 pub use limits::Limits;

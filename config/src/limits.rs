@@ -105,6 +105,12 @@ pub const SCRAPE_TIMEOUT_SECONDS: u32 = 5;
 pub const DECISIONS_MAX: usize = 1_000;
 /// Intervals of evidence kept for the report of one rollout; past that neighbours of one epoch are merged.
 pub const INTERVALS_MAX: usize = 4_096;
+/// Gates of a `Rollout` object: each may hold up every version.
+pub const GATES_MAX: usize = 16;
+/// Decisions that the status of a `Rollout` object shows; the rest is in the log.
+pub const OBJECT_DECISIONS_MAX: usize = 20;
+/// Bytes of what is remembered of a Service in the status of its `Rollout` object: etcd takes 1.5 MiB for an object.
+pub const OBJECT_RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of the manifests given to `tidegate inject`: every object of a large installation fits.
 pub const MANIFESTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a question of the API server about a pod: twice what it takes itself from those who create one.

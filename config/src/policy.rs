@@ -20,6 +20,8 @@ use crate::span::Span;
 
 /// The policy of a rollout. Absent fields have the defaults named here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = crate::schema::policy())))]
 #[serde(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -30,6 +32,7 @@ pub struct Policy {
     pub strategy: Strategy,
     /// Canary only: the shares to go through, the last of them 100%. Default 10%, 20%, 30%, 40%, 50%, 100%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::steps"))]
     pub steps: Option<Vec<Step>>,
     /// Canary only: what a step waits for. Default `evidence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,15 +51,18 @@ pub struct Policy {
     pub on_deadline: OnDeadline,
     /// Time between two scrapes. Default 1s above 200 requests/s, else 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::scrape_interval"))]
     pub scrape_interval: Option<Span>,
     /// With 95% confidence, at most this part of all visitors may meet an additional failure. Default `auto`.
     #[serde(default)]
     pub max_harm: MaxHarm,
     /// Chance that a healthy canary is ever aborted, over all metrics and looks. Default 1%.
     #[serde(default = "false_abort")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::chance"))]
     pub false_abort: Share,
     /// Chance that a canary outside its margins is promoted. Default 5%.
     #[serde(default = "false_promote")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::chance"))]
     pub false_promote: Share,
     /// Guardrail: failures.
     #[serde(default)]
@@ -99,6 +105,7 @@ const fn false_promote() -> Share {
 
 /// The ways traffic moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Strategy {
     /// In steps, judged against the stable version at the same time.
@@ -109,6 +116,7 @@ pub enum Strategy {
 
 /// What a step of a canary waits for beyond its soak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Pace {
     /// Proof that the next share would do no more than the allowed harm.
@@ -119,6 +127,7 @@ pub enum Pace {
 
 /// What happens at the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum OnDeadline {
     /// The share stays where it is, undecided, until somebody decides.
@@ -172,8 +181,8 @@ impl Policy {
         self.standby.unwrap_or(Span::from_secs(600))
     }
 
-    /// Checks the fields against each other.
-    pub(crate) fn check(&self, path: &str, problems: &mut Problems) {
+    /// Checks the fields against each other. `path` is where the policy is.
+    pub fn check(&self, path: &str, problems: &mut Problems) {
         let (owner, misplaced): (_, &[(&str, bool)]) = match self.strategy {
             Strategy::Canary => {
                 ("blueGreen", &[("switchAfter", self.switch_after.is_some()), ("standby", self.standby.is_some())])

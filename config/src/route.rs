@@ -87,6 +87,7 @@ serde_as_text!(Host);
 
 /// A condition on the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", try_from = "WrittenMatch")]
 pub enum PathMatch {
     /// The whole path, to the letter.
@@ -97,9 +98,13 @@ pub enum PathMatch {
 
 /// A condition as it is written; as an enum it would be told of by its variants, which nobody has heard of.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = crate::schema::path_match())))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "{exact: /PATH} or {prefix: /PATH}")]
 struct WrittenMatch {
+    /// The whole path, to the letter.
     exact: Option<Path>,
+    /// The path up to a `/` boundary: `/shop` takes `/shop` and `/shop/cart`, never `/shopping`.
     prefix: Option<Path>,
 }
 

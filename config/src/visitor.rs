@@ -10,6 +10,7 @@ use crate::text::serde_as_text;
 
 /// How visitors are told apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Visitor {
     /// A request header that holds a visitor's id, for example `x-user-id`. Where a request has it, it wins over `by`.
@@ -31,6 +32,7 @@ impl Default for Visitor {
 
 /// What identifies a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Identity {
     /// A signed cookie, set by the proxy where a request brings none.

@@ -11,9 +11,18 @@ const ARROWS: [(&str, &[&str]); 5] = [
     ("controller", &["config"]),
 ];
 
-/// All that `config` needs: it reads text and hashes names.
-const CONFIG_DEPENDENCIES: [&str; 6] =
-    ["proptest", "serde", "serde-saphyr", "serde_json", "serde_path_to_error", "siphasher"];
+/// All that `config` needs: it reads text, compares and hashes names; and describes itself to an API server.
+const CONFIG_DEPENDENCIES: [&str; 9] = [
+    "proptest",
+    "regex",
+    "schemars",
+    "serde",
+    "serde-saphyr",
+    "serde_json",
+    "serde_path_to_error",
+    "siphasher",
+    "strsim",
+];
 
 /// The crates that only the cluster's package may use; the standalone build does without them.
 const CLUSTER_CRATES: [&str; 4] = ["json-patch", "kube", "k8s-openapi", "kube-runtime"];
@@ -73,11 +82,18 @@ fn proxy_links_no_store_and_no_watcher() {
     assert!(foreign.is_empty(), "{foreign:?}");
 }
 
+/// The one feature there is: the schemas of an API server.
+const FEATURES: &str = "\n[features]\nschema = [\"dep:schemars\"]\n\n";
+
 #[test]
-fn no_package_has_features() {
+fn no_package_has_features_but_the_schemas_of_the_cluster() {
     for package in [".", "config", "inject", "proxy", "controller", "controller/cluster"] {
         let manifest = text(format!("{package}/Cargo.toml"));
-        assert!(!manifest.contains("\n[features]"), "{package}: one product, one build");
+        let rest = if package == "config" { manifest.replacen(FEATURES, "", 1) } else { manifest.clone() };
+        assert!(!rest.contains("\n[features]"), "{package}: one product, one build");
+        let with_schemas =
+            manifest.lines().any(|line| line.starts_with("tidegate-config") && line.contains("features"));
+        assert_eq!(with_schemas, package == "controller/cluster", "{package}: only objects of a cluster need schemas");
     }
 }
 

@@ -14,6 +14,8 @@ use crate::text::serde_as_text;
 
 /// A conversion is a request that matches and is answered with a matching status; each visitor converts at most once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = crate::schema::conversion())))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Conversion {
     /// The path of the request.
@@ -26,15 +28,18 @@ pub struct Conversion {
     pub status: StatusMatch,
     /// How long after a visitor was first seen it may convert. Absent: as long as the rollout lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::window"))]
     pub window: Option<Span>,
     /// What must be shown before promotion. Default `superiority`.
     #[serde(default)]
     pub goal: Goal,
     /// `nonInferiority` only: how much lower the canary may convert. Default 10%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::optional_chance"))]
     pub margin: Option<Share>,
     /// Chance of a goal reached by luck. Default 5%.
     #[serde(default = "false_goal")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::chance"))]
     pub false_goal: Share,
 }
 
@@ -44,6 +49,7 @@ const fn false_goal() -> Share {
 
 /// What the canary's conversion must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
     /// Higher than stable's.

@@ -13,6 +13,7 @@ use crate::text::serde_as_text;
 /// Failures: 5xx answers, refused connections, resets and timeouts. A canary is worse where its rate exceeds
 /// `stable * (1 + tolerance) + excess`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Errors {
     /// Whether it is judged. Default true.
@@ -31,13 +32,17 @@ impl Default for Errors {
 
 /// Time from the request's head to the response's, of each visitor's first request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-validations" = crate::schema::latency())))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Latency {
     /// Whether it is judged. Default true.
     pub enabled: bool,
     /// The quantiles compared. Default p50, p95, p99.
+    #[cfg_attr(feature = "schema", schemars(length(max = 3)))]
     pub quantiles: Vec<Quantile>,
     /// How much slower is tolerated, in histogram buckets of 19% each (a factor of 2^(1/4)). Default 1.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::margin_buckets"))]
     pub margin_buckets: u8,
 }
 
@@ -61,6 +66,7 @@ impl Latency {
 
 /// A quantile of the latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Quantile {
     /// The median.

@@ -33,6 +33,7 @@ pub mod leader;
 mod manifests;
 pub mod publish;
 pub mod reflect;
+pub mod rollout_object;
 pub mod routing;
 pub mod run;
 pub mod site;

@@ -1,0 +1,14 @@
+//! PURE. The `Rollout` object: how the versions of one Service are rolled out, and how far that has come. Its status is all
+//! that is remembered of the Service.
+//!
+//! The fields of its `spec` are, word for word, those of a service in the file and of annotations. The API server checks
+//! what a schema and CEL can say; [`RolloutSpec::check`] checks the rest.
+
+pub mod conditions;
+mod gate;
+mod spec;
+mod status;
+
+pub use gate::{Before, Gate, GateJob};
+pub use spec::{Rollout, RolloutSpec};
+pub use status::{Decision, Phase, RecordTooLarge, RolloutStatus};

@@ -1,0 +1,94 @@
+//! What a user asks for.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tidegate_config::annotations::Annotated;
+use tidegate_config::policy::Policy;
+use tidegate_config::schema::RULES;
+use tidegate_config::{ClusterOptions, Name, Problems, Visitor};
+
+use super::gate::{self, Gate};
+use super::status::RolloutStatus;
+
+/// How the versions of one Service are rolled out.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "tidegate.dev",
+    version = "v1alpha1",
+    kind = "Rollout",
+    namespaced,
+    shortname = "tgr",
+    category = "tidegate",
+    status = "RolloutStatus",
+    derive = "PartialEq",
+    doc = "How the versions of one Service are rolled out, and how far that has come.",
+    printcolumn = r#"{"name": "Service", "type": "string", "jsonPath": ".spec.service"}"#,
+    printcolumn = r#"{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}"#,
+    printcolumn = r#"{"name": "Share", "type": "string", "jsonPath": ".status.share"}"#,
+    printcolumn = r#"{"name": "Stable", "type": "string", "jsonPath": ".status.stable"}"#,
+    printcolumn = r#"{"name": "Canary", "type": "string", "jsonPath": ".status.canary"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Progressing')].reason"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.message", "priority": 1}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutSpec {
+    /// The Service, in the namespace of the Rollout. It cannot be changed: what is remembered is remembered of it.
+    #[schemars(schema_with = "service")]
+    pub service: Name,
+    /// How a canary is rolled out.
+    #[serde(flatten)]
+    pub policy: Policy,
+    /// What only a cluster has.
+    #[serde(flatten)]
+    pub options: ClusterOptions,
+    /// Who counts as one visitor.
+    #[serde(default)]
+    pub visitor: Visitor,
+    /// What must be done before a version goes on, once for each version; at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub gates: Vec<Gate>,
+}
+
+fn service(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = Name::json_schema(generator);
+    if let Some(rules) = schema.get_mut(RULES).and_then(Value::as_array_mut) {
+        rules.push(json!({ "rule": "self == oldSelf", "message": "cannot be changed: make another Rollout" }));
+    }
+    schema
+}
+
+impl RolloutSpec {
+    /// The Rollout that the annotations of a Service ask for: of its name, and without gates, which no annotation can
+    /// say. `None` where no annotation is ours.
+    pub fn of_annotations(service: &Name, annotations: &BTreeMap<String, String>) -> Result<Option<Self>, Problems> {
+        let annotated = Annotated::read(annotations)?;
+        Ok(annotated.map(|Annotated { policy, visitor, options }| Self {
+            service: service.clone(),
+            policy,
+            options,
+            visitor,
+            gates: Vec::new(),
+        }))
+    }
+
+    /// The annotations that ask for this, but for its gates.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        let Self { service: _, policy, options, visitor, gates: _ } = self;
+        Annotated { policy: policy.clone(), visitor: visitor.clone(), options: options.clone() }.write()
+    }
+
+    /// All that is wrong with it, by the paths of the object (`spec.deadline`). The API server has found most of that
+    /// already; the templates of jobs it has not.
+    pub fn check(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        self.policy.check("spec", &mut problems);
+        gate::check(&self.gates, &mut problems);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}

@@ -1,0 +1,203 @@
+//! How far a rollout has come, for people, and all that is remembered of the Service, for the next controller.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tidegate_config::{Name, Share, limits};
+use tidegate_controller::engine::{self, Action, Record, Timestamp};
+use tidegate_controller::service_record::ServiceRecord;
+
+/// The status of a Rollout. Everything but `conditions` follows from `record` and the decisions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// The generation of the `spec` that this speaks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where the rollout is in its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// The version that is stable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable: Option<Name>,
+    /// The version that is tried, or was last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Name>,
+    /// The canary's share of the visitors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
+    /// The step it is at, from 1; absent at 0%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "count")]
+    pub step: Option<u64>,
+    /// The number of the shares in force or on their way; it only rises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "count")]
+    pub epoch: Option<u64>,
+    /// What is going on, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub message: Option<String>,
+    /// When the rollout was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// `Accepted`, `TrafficManaged`, `Progressing`, `Paused`, `Degraded`, `Conflicted`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The last decisions, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
+    pub decisions: Vec<Decision>,
+    /// What the controller remembers. Of no form that anybody else may rely on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "opaque")]
+    pub record: Option<Value>,
+}
+
+/// Where a rollout is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// There is no other version to try.
+    Idle,
+    /// Goes on by itself, or holds for a reason.
+    Progressing,
+    /// Somebody holds it. The canary stays guarded.
+    Paused,
+    /// The deadline passed without a decision. The canary stays guarded.
+    Undecided,
+    /// Blue/green: all visitors are on the new version, the old one is kept hot.
+    Standby,
+    /// Over: the canary has all visitors.
+    Promoted,
+    /// Over: stable has all visitors.
+    Aborted,
+}
+
+/// One decision: what was done, when, by which rule and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// When.
+    pub time: Time,
+    /// Which rule applied.
+    #[schemars(length(max = 64))]
+    pub rule: String,
+    /// What was done.
+    #[schemars(length(max = 64))]
+    pub action: String,
+    /// `tidegate`, or who commanded it.
+    #[schemars(length(max = 256))]
+    pub actor: String,
+    /// The decision in a sentence.
+    #[schemars(length(max = 1024))]
+    pub text: String,
+}
+
+fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int64", "minimum": 0, "nullable": true })
+}
+
+/// One value as far as owners of fields are concerned: to list each number of it would make the object twice as large.
+fn opaque(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": true,
+        "x-kubernetes-map-type": "atomic",
+        "nullable": true,
+    })
+}
+
+/// More is remembered than an object may hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{bytes} bytes to remember, at most {max}", max = limits::OBJECT_RECORD_BYTES_MAX)]
+pub struct RecordTooLarge {
+    /// How many bytes it would be.
+    pub bytes: usize,
+}
+
+impl RolloutStatus {
+    /// Stores what is remembered of the Service, and shows what people want to see of it. On error nothing is changed.
+    pub fn remember(&mut self, record: &ServiceRecord) -> Result<(), RecordTooLarge> {
+        // A record is made of numbers, texts and lists with texts as keys: it always has a JSON form.
+        let value = serde_json::to_value(record).unwrap_or_default();
+        let bytes = value.to_string().len();
+        if bytes > limits::OBJECT_RECORD_BYTES_MAX {
+            return Err(RecordTooLarge { bytes });
+        }
+        let rollout = record.rollout.as_ref();
+        self.phase = Some(rollout.map_or(Phase::Idle, |status| Phase::from(status.phase)));
+        self.canary = rollout.map(|status| status.canary.clone());
+        self.share = rollout.map(|status| status.share);
+        self.step = rollout.and_then(|status| status.step).map(|step| step as u64 + 1);
+        self.started_at = rollout.map(|status| time(status.started));
+        self.message = rollout.and_then(|status| status.recent.last()).map(|last| shortened(&last.text, 4096));
+        self.epoch = Some(record.epochs.current());
+        self.stable = rollout.map(|status| match status.phase {
+            engine::Phase::Promoted => status.canary.clone(),
+            _ => status.stable.clone(),
+        });
+        self.record = Some(value);
+        Ok(())
+    }
+
+    /// What is remembered of the Service; `None` where nothing is yet. On error somebody else has written there, or a
+    /// controller of another version.
+    pub fn remembered(&self) -> Result<Option<ServiceRecord>, serde_json::Error> {
+        self.record.as_ref().map(ServiceRecord::deserialize).transpose()
+    }
+
+    /// Adds decisions, the newest last; the oldest go.
+    pub fn decided(&mut self, records: &[Record]) {
+        self.decisions.extend(records.iter().map(Decision::of));
+        self.decisions.drain(..self.decisions.len().saturating_sub(limits::OBJECT_DECISIONS_MAX));
+    }
+}
+
+impl From<engine::Phase> for Phase {
+    fn from(phase: engine::Phase) -> Self {
+        match phase {
+            engine::Phase::Progressing => Self::Progressing,
+            engine::Phase::Paused => Self::Paused,
+            engine::Phase::Undecided => Self::Undecided,
+            engine::Phase::Standby => Self::Standby,
+            engine::Phase::Promoted => Self::Promoted,
+            engine::Phase::Aborted => Self::Aborted,
+        }
+    }
+}
+
+impl Decision {
+    /// A decision as the object shows it.
+    pub fn of(record: &Record) -> Self {
+        let action = match record.action {
+            Action::Hold(reason) => format!("hold: {}", word(&reason)),
+            action => word(&action),
+        };
+        Self {
+            time: time(record.at),
+            rule: word(&record.rule),
+            action,
+            actor: shortened(&record.actor, 256),
+            text: shortened(&record.text, 1024),
+        }
+    }
+}
+
+/// The name of a choice as it is stored.
+fn word(choice: &impl Serialize) -> String {
+    serde_json::to_value(choice).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// An instant as the API has it; the last one there is for what lies beyond.
+fn time(at: Timestamp) -> Time {
+    let millis = i64::try_from(at.millis()).unwrap_or(i64::MAX);
+    Time(jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX))
+}
+
+/// A text of at most so many characters.
+fn shortened(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
