@@ -89,7 +89,7 @@ impl FromStr for LabelKey {
             ends && bytes.len() <= 63 && bytes.iter().all(|b| edge(*b) || *b == b'-')
         };
         let domain_fits = domain.is_none_or(|domain| domain.len() <= 253 && domain.split('.').all(label));
-        if domain_fits && name.parse::<Name>().is_ok() {
+        if domain_fits && name.len() <= 63 && name.parse::<Name>().is_ok() {
             Ok(Self(text.to_owned()))
         } else {
             Err(Malformed::new(text, "is not the key of a label", FORM))
