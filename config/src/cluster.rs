@@ -9,6 +9,9 @@ use crate::name::Name;
 use crate::problem::Malformed;
 use crate::text::serde_as_text;
 
+/// Bytes of a label's value, and of each part of a DNS name: the API's limit.
+const LABEL_BYTES_MAX: usize = 63;
+
 /// The options of a service in a cluster. As annotations their names are in kebab case (`tidegate.dev/on-failure`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -20,10 +23,10 @@ pub struct ClusterOptions {
     /// The stable version, where several workloads are behind the Service: a value of the version label. Absent: the
     /// version that was there first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stable: Option<Name>,
+    pub stable: Option<Label>,
     /// The name of the Service's port that is judged. Absent: every port that takes HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<Name>,
+    pub port: Option<Label>,
     /// Whether new pods behind the Service get a sidecar. Default false: its traffic passes a Gateway or an Ingress.
     pub inject: bool,
     /// What becomes of the workload when its canary is aborted. Default `hold`.
@@ -58,6 +61,42 @@ pub enum Capacity {
     Ignore,
 }
 
+/// The value of a label in Kubernetes, or a name that fits there: a [`Name`] of at most 63 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(Name);
+
+const LABEL_FORM: &str = "1 to 63 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit";
+
+impl Label {
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl From<Label> for Name {
+    fn from(label: Label) -> Self {
+        label.0
+    }
+}
+
+impl FromStr for Label {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let name = text.parse().ok().filter(|_| text.len() <= LABEL_BYTES_MAX);
+        name.map(Self).ok_or_else(|| Malformed::new(text, "is not a label", LABEL_FORM))
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+serde_as_text!(Label);
+
 /// The key of a label in Kubernetes: a name, perhaps behind a DNS name and a slash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelKey(String);
@@ -86,10 +125,10 @@ impl FromStr for LabelKey {
         let label = |label: &str| {
             let bytes = label.as_bytes();
             let ends = [bytes.first(), bytes.last()].iter().all(|b| b.is_some_and(|b| edge(*b)));
-            ends && bytes.len() <= 63 && bytes.iter().all(|b| edge(*b) || *b == b'-')
+            ends && bytes.len() <= LABEL_BYTES_MAX && bytes.iter().all(|b| edge(*b) || *b == b'-')
         };
         let domain_fits = domain.is_none_or(|domain| domain.len() <= 253 && domain.split('.').all(label));
-        if domain_fits && name.len() <= 63 && name.parse::<Name>().is_ok() {
+        if domain_fits && name.parse::<Label>().is_ok() {
             Ok(Self(text.to_owned()))
         } else {
             Err(Malformed::new(text, "is not the key of a label", FORM))

@@ -34,7 +34,7 @@ mod visitor;
 pub mod wire;
 
 pub use address::Address;
-pub use cluster::{Capacity, ClusterOptions, LabelKey, OnFailure};
+pub use cluster::{Capacity, ClusterOptions, Label, LabelKey, OnFailure};
 pub use config::{AccessLog, Config};
 pub use identity::RolloutId;
 pub use limits::Limits;

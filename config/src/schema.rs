@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub(crate) use rules::{conversion, latency, path_match, policy};
 
-use crate::cluster::LabelKey;
+use crate::cluster::{Label, LabelKey};
 use crate::limits;
 use crate::name::Name;
 use crate::policy::{MaxHarm, Method, StatusMatch, Step};
@@ -85,7 +85,8 @@ schema_of_text!(Method, 32, matches("self", "[A-Z-]+"));
 schema_of_text!(StatusMatch, 3, matches("self", "([1-5]xx|[1-5][0-9][0-9])"));
 schema_of_text!(Path, 1024, matches("self", r"/[!\x22$->@-~]*"));
 schema_of_text!(HeaderName, 64, matches("self", "[A-Za-z0-9!#$%&'*+.^_`|~-]+"));
-schema_of_text!(Name, 63, matches("self", LABEL));
+schema_of_text!(Name, limits::NAME_BYTES_MAX, matches("self", LABEL));
+schema_of_text!(Label, 63, matches("self", LABEL));
 schema_of_text!(
     LabelKey,
     317,

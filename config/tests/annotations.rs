@@ -9,7 +9,9 @@ use tidegate_config::annotations::{Annotated, PREFIX};
 use tidegate_config::policy::{
     Conversion, Errors, Goal, Latency, MaxHarm, OnDeadline, Pace, Policy, Quantile, Step, Strategy as Way,
 };
-use tidegate_config::{Capacity, ClusterOptions, Identity, LabelKey, Name, OnFailure, PathMatch, Share, Span, Visitor};
+use tidegate_config::{
+    Capacity, ClusterOptions, Identity, Label, LabelKey, OnFailure, PathMatch, Share, Span, Visitor,
+};
 
 /// Annotations of ours by their short names.
 fn ours(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -268,7 +270,7 @@ fn options() -> impl Strategy<Value = ClusterOptions> {
     let capacity = prop_oneof![Just(Capacity::Wait), Just(Capacity::Follow), Just(Capacity::Ignore)];
     let label = prop_oneof![Just("version"), Just("a.example/B_c")];
     (label, name(), name(), any::<[bool; 2]>(), capacity).prop_map(|(label, stable, port, [inject, undo], capacity)| {
-        let name = |name: Option<String>| name.map(|name| name.parse::<Name>().unwrap());
+        let name = |name: Option<String>| name.map(|name| name.parse::<Label>().unwrap());
         ClusterOptions {
             version_label: label.parse::<LabelKey>().unwrap(),
             stable: name(stable),

@@ -41,6 +41,7 @@ proptest! {
     fn names_agree(matching in string_regex(LABEL).unwrap(), written in "[a-zA-Z0-9._-]{1,63}") {
         prop_assume!(matching.len() <= 63);
         agree::<Name>(LABEL, &matching, &written);
+        agree::<Label>(LABEL, &matching, &written);
         agree::<LabelKey>(&format!("({DNS_LABEL}/)?{LABEL}"), &format!("a/{matching}"), &written);
     }
 }

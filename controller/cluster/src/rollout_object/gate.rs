@@ -4,14 +4,14 @@ use k8s_openapi::api::batch::v1::JobSpec;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidegate_config::{Name, Problems};
+use tidegate_config::{Label, Problems};
 
 /// One gate. Its job runs once for each version, under a name that follows from both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Gate {
     /// Its name, unique in the Rollout.
-    pub name: Name,
+    pub name: Label,
     /// What it stands before. Default `traffic`.
     #[serde(default)]
     pub before: Before,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidegate_config::annotations::Annotated;
 use tidegate_config::policy::Policy;
 use tidegate_config::schema::RULES;
-use tidegate_config::{ClusterOptions, Name, Problems, Visitor};
+use tidegate_config::{ClusterOptions, Label, Problems, Visitor};
 
 use super::gate::{self, Gate};
 use super::status::RolloutStatus;
@@ -39,7 +39,7 @@ use super::status::RolloutStatus;
 pub struct RolloutSpec {
     /// The Service, in the namespace of the Rollout. It cannot be changed: what is remembered is remembered of it.
     #[schemars(schema_with = "service")]
-    pub service: Name,
+    pub service: Label,
     /// How a canary is rolled out.
     #[serde(flatten)]
     pub policy: Policy,
@@ -56,7 +56,7 @@ pub struct RolloutSpec {
 }
 
 fn service(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = Name::json_schema(generator);
+    let mut schema = Label::json_schema(generator);
     if let Some(rules) = schema.get_mut(RULES).and_then(Value::as_array_mut) {
         rules.push(json!({ "rule": "self == oldSelf", "message": "cannot be changed: make another Rollout" }));
     }
@@ -66,7 +66,7 @@ fn service(generator: &mut SchemaGenerator) -> Schema {
 impl RolloutSpec {
     /// The Rollout that the annotations of a Service ask for: of its name, and without gates, which no annotation can
     /// say. `None` where no annotation is ours.
-    pub fn of_annotations(service: &Name, annotations: &BTreeMap<String, String>) -> Result<Option<Self>, Problems> {
+    pub fn of_annotations(service: &Label, annotations: &BTreeMap<String, String>) -> Result<Option<Self>, Problems> {
         let annotated = Annotated::read(annotations)?;
         Ok(annotated.map(|Annotated { policy, visitor, options }| Self {
             service: service.clone(),
