@@ -81,8 +81,8 @@ impl Layout {
     }
 }
 
-/// Rounds up: a cookie of that second was certainly not minted before.
-fn whole_seconds(millis: u64) -> u32 {
+/// The first whole second of a rollout. Rounds up: a cookie of that second was certainly not minted before.
+pub fn whole_seconds(millis: u64) -> u32 {
     u32::try_from(millis.div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service as KubeService;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tidegate_config::{Address, Arm, Name, Service, Share, Split, Version, Visitor};
-use tidegate_controller::publish::{Keys, salt};
+use tidegate_controller::publish::{Keys, salt, whole_seconds};
 use tidegate_controller::service_record::ServiceRecord;
 
 use crate::lead::{Asked, Memory};
@@ -125,8 +125,6 @@ fn split(
     let status = record.under_way();
     let stable = status.map(|status| status.stable.clone()).or_else(|| service.stable.clone())?;
     let rollout = status.map(|status| status.rollout);
-    // Rounded up: a cookie of that second was certainly not minted before.
-    let began = status.map_or(0, |status| status.started.millis().div_ceil(1_000));
     Some(Split {
         epoch,
         salt: salt(&keys.master, name, rollout),
@@ -134,7 +132,7 @@ fn split(
         stable,
         canary: status.map(|status| status.canary.clone()),
         rollout,
-        rollout_began: u32::try_from(began).unwrap_or(u32::MAX),
+        rollout_began: status.map_or(0, |status| whole_seconds(status.started.millis())),
     })
 }
 

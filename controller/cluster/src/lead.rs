@@ -7,6 +7,6 @@ pub mod gates;
 pub mod infrastructure;
 mod scraper;
 
-pub use case::{Asked, Case, Memory, Outcome, Targets, Wish, canary_share};
+pub use case::{Asked, Case, Memory, Outcome, Targets, Wish};
 pub use desk::{Desk, Object, Served, Write};
 pub use scraper::{Scraped, Scraper};

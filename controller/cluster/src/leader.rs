@@ -1,8 +1,6 @@
 //! Which replica leads (`coordination.k8s.io/v1`, `Lease`). A leader that was frozen may still believe it leads for a
 //! moment: what it then writes is refused, because every write names the version of the object it read.
 
-use std::time::Duration;
-
 use kube::Client;
 use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
@@ -38,6 +36,3 @@ pub async fn stand(
     });
     Ok((leads, task))
 }
-
-/// How long a deposed leader's successor waits at most.
-pub const TAKEOVER: Duration = Duration::from_secs(HOLDS_SECONDS);

@@ -272,12 +272,5 @@ fn retreat(record: &mut ServiceRecord) {
     record.epochs.issue(&arms, None);
 }
 
-/// Where the canary is, for people.
-pub fn canary_share(record: &ServiceRecord) -> Share {
-    let status = record.under_way();
-    let epoch = status.and_then(|status| Some(record.epochs.newest()?.share_of(&status.canary)));
-    epoch.unwrap_or(Share::ZERO)
-}
-
 /// The addresses at which the proxies that serve a Service are read.
 pub type Targets = Vec<SocketAddr>;
