@@ -8,6 +8,8 @@ use clap::Parser;
 use kube::Client;
 use tidegate_cluster::gateway::{Parameters, Range};
 use tidegate_cluster::run::{Options, run};
+use tidegate_config::Problems;
+use tidegate_inject::{Quantity, Resources};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,6 +42,21 @@ struct Arguments {
     /// Where proxies connect.
     #[arg(long, env = "TIDEGATE_LISTEN", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)))]
     listen: SocketAddr,
+    /// Where API servers ask about pods.
+    #[arg(long, env = "TIDEGATE_WEBHOOK", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9443)))]
+    webhook: SocketAddr,
+    /// The CPU that a sidecar asks for.
+    #[arg(long, env = "TIDEGATE_SIDECAR_CPU_REQUEST", default_value = Resources::CPU.0)]
+    sidecar_cpu_request: Quantity,
+    /// The CPU that it may use.
+    #[arg(long, env = "TIDEGATE_SIDECAR_CPU_LIMIT", default_value = Resources::CPU.1)]
+    sidecar_cpu_limit: Quantity,
+    /// The memory that it asks for.
+    #[arg(long, env = "TIDEGATE_SIDECAR_MEMORY_REQUEST", default_value = Resources::MEMORY.0)]
+    sidecar_memory_request: Quantity,
+    /// The memory that it may use.
+    #[arg(long, env = "TIDEGATE_SIDECAR_MEMORY_LIMIT", default_value = Resources::MEMORY.1)]
+    sidecar_memory_limit: Quantity,
     /// Where /healthz and /readyz are.
     #[arg(long, env = "TIDEGATE_HEALTH", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9901)))]
     health: SocketAddr,
@@ -59,23 +76,31 @@ fn main() -> ExitCode {
     }
 }
 
+impl Arguments {
+    fn options(self) -> Result<Options, Problems> {
+        let cpu = (self.sidecar_cpu_request, self.sidecar_cpu_limit);
+        let memory = (self.sidecar_memory_request, self.sidecar_memory_limit);
+        Ok(Options {
+            namespace: self.namespace,
+            identity: self.pod_name,
+            namespaces: self.watch_namespaces.into_iter().filter(|namespace| !namespace.is_empty()).collect(),
+            proxy_image: self.proxy_image,
+            service: self.service,
+            publications: self.listen,
+            webhook: self.webhook,
+            health: self.health,
+            service_ranges: self.service_ranges,
+            defaults: Parameters::default(),
+            sidecars: Resources::new(cpu, memory)?,
+        })
+    }
+}
+
 async fn work(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::try_default().await?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
-    let Arguments { namespace, pod_name, watch_namespaces, proxy_image, service, listen, health, service_ranges } =
-        arguments;
-    let options = Options {
-        namespace,
-        identity: pod_name,
-        namespaces: watch_namespaces.into_iter().filter(|namespace| !namespace.is_empty()).collect(),
-        proxy_image,
-        service,
-        publications: listen,
-        health,
-        service_ranges,
-        defaults: Parameters::default(),
-    };
+    let options = arguments.options()?;
     let shutdown = async {
         tokio::select! {
             _ = terminated.recv() => {}

@@ -40,7 +40,7 @@ pub(super) async fn carry_out(
 ) {
     let setup = Setup {
         image: options.proxy_image.clone(),
-        controller: format!("https://{}.{}.svc:{}", options.service, options.namespace, options.publications.port()),
+        controller: super::controller_url(&options),
         ca_config_map: AUTHORITY.to_owned(),
         service_ranges: options.service_ranges.clone(),
     };

@@ -102,6 +102,14 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
     }
 }
 
+/// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
+pub fn only_deployment(world: &World, service: &Key) -> Option<Key> {
+    let pods = selected(world, service, world.services.get(service)?).ok()?;
+    let mut owners = pods.iter().map(|pod| owner(world, pod).filter(|owner| owner.kind == "Deployment"));
+    let first = owners.next()??.key;
+    owners.all(|owner| owner.is_some_and(|owner| owner.key == first)).then_some(first)
+}
+
 /// The pods that a Service selects.
 fn selected(world: &World, key: &Key, service: &Service) -> Result<Vec<Arc<Pod>>, Undiscovered> {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty());

@@ -1,0 +1,72 @@
+//! PURE. The record of managed Deployments, as it follows from the world and from what rollouts remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidegate_config::{Name, Problem};
+
+use super::gateable::is_gateable;
+use super::valves::{Gating, Standing, Valve, Valves};
+use crate::catalog::Released;
+use crate::lead::Memory;
+use crate::versions::only_deployment;
+use crate::world::{Key, World};
+
+/// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
+/// one Deployment. Until its stable revision is remembered a Deployment has none: nobody could tell a new one.
+///
+/// Where several such Services select one Deployment, each may exempt a revision: any doubt means no gate.
+pub fn valves(world: &World, released: &Released, managed: &BTreeSet<Key>) -> Valves {
+    let mut valves = Valves::new();
+    for (service, (_, memory)) in released.iter().filter(|(service, _)| managed.contains(service)) {
+        let Some(deployment) = only_deployment(world, service) else { continue };
+        let Some(valve) = valve(world, service, &deployment, memory) else { continue };
+        match valves.remove(&deployment) {
+            Some(other) => drop(valves.insert(deployment, both(other, valve))),
+            None => drop(valves.insert(deployment, valve)),
+        }
+    }
+    valves
+}
+
+fn valve(world: &World, service: &Key, deployment: &Key, memory: &Memory) -> Option<Valve> {
+    let stable = memory.stable.as_ref()?;
+    let object = world.deployments.get(deployment)?;
+    let promoted: BTreeSet<String> = memory.trusted.iter().map(|name: &Name| name.as_str().to_owned()).collect();
+    let sets = world.replica_sets_of(deployment).map(AsRef::as_ref);
+    let revisions = Valve::standings(sets, stable.as_str(), &promoted);
+    let gating = match before_ready(world, service).map_or(Ok(()), Err).and_then(|()| is_gateable(object)) {
+        Ok(()) => Gating::On,
+        Err(problem) => Gating::Off(problem),
+    };
+    Some(Valve { gating, before_start: false, revisions })
+}
+
+/// A Service that gives traffic to pods that are not ready: no gate holds it back.
+fn before_ready(world: &World, service: &Key) -> Option<Problem> {
+    let spec = world.services.get(service)?.spec.as_ref()?;
+    (spec.publish_not_ready_addresses == Some(true)).then(|| Problem {
+        path: format!("Service {service}: spec.publishNotReadyAddresses"),
+        wrong: "true: pods that are held back would get traffic".to_owned(),
+        allowed: "false".to_owned(),
+    })
+}
+
+/// What two Services say of one Deployment.
+fn both(one: Valve, other: Valve) -> Valve {
+    let gating = match (one.gating, other.gating) {
+        (Gating::On, gating) | (gating, Gating::On) => gating,
+        (off, Gating::Off(_)) => off,
+    };
+    let mut revisions: BTreeMap<String, Standing> = one.revisions;
+    for (uid, standing) in other.revisions {
+        revisions.entry(uid).and_modify(|known| *known = exempt(*known, standing)).or_insert(standing);
+    }
+    Valve { gating, before_start: one.before_start && other.before_start, revisions }
+}
+
+fn exempt(one: Standing, other: Standing) -> Standing {
+    if one == Standing::Candidate { other } else { one }
+}
+
+#[cfg(test)]
+mod tests;
