@@ -3,6 +3,8 @@
 
 mod effects;
 mod health;
+mod picture;
+mod rollouts;
 mod tell;
 
 use std::future::Future;
@@ -20,6 +22,7 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
+use kube::core::DeserializeGuard;
 use tidegate_config::wire::Acknowledgement;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,6 +37,7 @@ use crate::issuer::{IssuerError, follow_keys, issuer};
 use crate::keys::{KeysError, keys};
 use crate::leader::stand;
 use crate::reflect::{Keeper, Kept, Scope};
+use crate::rollout_object::Rollout;
 
 /// How often certificates are looked after.
 const RENEWAL: Duration = Duration::from_hours(1);
@@ -113,12 +117,15 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let listener = listen(options.publications).await?;
     let distribution = Distribution::new(Tokens::new(issuer, known), Arc::clone(&feeds), Unheard);
     tasks.spawn(Arc::new(distribution).serve(listener, served));
-    tasks.spawn(tell::tell(keeper.worlds(), keys, feeds, options.defaults.clone()));
+    let (drawn, pictures) = watch::channel(None);
+    tasks.spawn(picture::draw(keeper.worlds(), options.defaults.clone(), drawn));
+    tasks.spawn(tell::tell(pictures.clone(), keys, feeds));
     let health = listen(options.health).await?;
     tasks.spawn(health::serve(health, keeper.worlds()));
 
     let (leads, lease) = stand(client.clone(), &options.namespace, &options.identity).await?;
-    tasks.spawn(effects::carry_out(client, options, keeper.worlds(), leads, trusted));
+    tasks.spawn(rollouts::work(client.clone(), options.identity.clone(), pictures.clone(), leads.clone()));
+    tasks.spawn(effects::carry_out(client, options, pictures, leads, trusted));
     tokio::select! {
         () = &mut shutdown => {}
         // A watch, a server or a loop never ends by itself: one that has, has panicked, and said so. Begin anew.
@@ -160,6 +167,7 @@ fn follow(keeper: &Arc<Keeper>, tasks: &mut JoinSet<()>, client: &Client, namesp
     each::<Gateway>(keeper, tasks, client, namespaces);
     each::<HttpRoute>(keeper, tasks, client, namespaces);
     each::<ReferenceGrant>(keeper, tasks, client, namespaces);
+    each::<DeserializeGuard<Rollout>>(keeper, tasks, client, namespaces);
 }
 
 fn each<K: Kept>(keeper: &Arc<Keeper>, tasks: &mut JoinSet<()>, client: &Client, namespaces: &[String]) {
