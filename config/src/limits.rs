@@ -107,6 +107,8 @@ pub const DECISIONS_MAX: usize = 1_000;
 pub const INTERVALS_MAX: usize = 4_096;
 /// Gates of a `Rollout` object: each may hold up every version.
 pub const GATES_MAX: usize = 16;
+/// Characters of the id of a command to a `Rollout` object that are heeded: it is repeated in the status.
+pub const COMMAND_ID_BYTES_MAX: usize = 64;
 /// Decisions that the status of a `Rollout` object shows; the rest is in the log.
 pub const OBJECT_DECISIONS_MAX: usize = 20;
 /// Bytes of what is remembered of a Service in the status of its `Rollout` object: etcd takes 1.5 MiB for an object.

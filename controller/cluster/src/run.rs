@@ -5,6 +5,8 @@ mod effects;
 pub mod events;
 mod health;
 mod known;
+mod picture;
+mod rollouts;
 mod tell;
 mod trust;
 mod webhook;
@@ -24,6 +26,7 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
+use kube::core::DeserializeGuard;
 use tidegate_config::limits::{ADMISSION_MILLISECONDS, WEBHOOK_LINGER_SECONDS};
 use tidegate_config::wire::Acknowledgement;
 use tidegate_config::{Malformed, Problems};
@@ -41,6 +44,7 @@ use crate::issuer::{IssuerError, follow_keys, issuer};
 use crate::keys::{KeysError, keys};
 use crate::leader::stand;
 use crate::reflect::{Keeper, Kept, Scope};
+use crate::rollout_object::Rollout;
 use events::Events;
 use known::Sidecars;
 use webhook::Webhook;
@@ -145,11 +149,13 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let listener = listen(options.publications).await?;
     let distribution = Distribution::new(Tokens::new(issuer, known), Arc::clone(&feeds), Unheard);
     tasks.spawn(Arc::new(distribution).serve(listener, served.clone()));
-    tasks.spawn(tell::tell(keeper.worlds(), keys, feeds, options.defaults.clone()));
+    let (drawn, pictures) = watch::channel(None);
+    tasks.spawn(picture::draw(keeper.worlds(), options.defaults.clone(), drawn));
+    tasks.spawn(tell::tell(pictures.clone(), keys, feeds));
     let (events, told) = Events::new();
     tasks.spawn(events::write(client.clone(), options.identity.clone(), events.clone(), told));
     let (know, known) = watch::channel(None);
-    tasks.spawn(known::know(keeper.worlds(), trusted.clone(), sidecars, injected, know));
+    tasks.spawn(known::know(pictures.clone(), trusted.clone(), sidecars, injected, know));
     let (end, ended) = watch::channel(false);
     let webhook = Webhook { known, events }.serve(listen(options.webhook).await?, served, ended);
     let mut webhook = tokio::spawn(webhook);
@@ -158,7 +164,8 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
 
     let (leads, lease) = stand(client.clone(), &options.namespace, &options.identity).await?;
     tasks.spawn(trust::introduce(client.clone(), leads.clone(), trusted.clone()));
-    tasks.spawn(effects::carry_out(client, options, keeper.worlds(), leads, trusted));
+    tasks.spawn(rollouts::work(client.clone(), options.identity.clone(), pictures.clone(), leads.clone()));
+    tasks.spawn(effects::carry_out(client, options, pictures, leads, trusted));
     tokio::select! {
         () = &mut shutdown => {}
         // A watch, a server or a loop never ends by itself: one that has, has panicked, and said so. Begin anew.
@@ -225,6 +232,7 @@ fn follow(keeper: &Arc<Keeper>, tasks: &mut JoinSet<()>, client: &Client, namesp
     each::<Gateway>(keeper, tasks, client, namespaces);
     each::<HttpRoute>(keeper, tasks, client, namespaces);
     each::<ReferenceGrant>(keeper, tasks, client, namespaces);
+    each::<DeserializeGuard<Rollout>>(keeper, tasks, client, namespaces);
 }
 
 fn each<K: Kept>(keeper: &Arc<Keeper>, tasks: &mut JoinSet<()>, client: &Client, namespaces: &[String]) {

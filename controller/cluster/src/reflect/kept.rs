@@ -10,11 +10,13 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, Node, Pod, PodTemplateSpec, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ObjectMeta;
+use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::{Scope, watched};
+use crate::rollout_object::Rollout;
 use crate::webhook::fingerprint;
 use crate::world::{Objects, World};
 
@@ -69,6 +71,7 @@ kept! {
     Gateway => gateways;
     HttpRoute => http_routes;
     ReferenceGrant => reference_grants;
+    DeserializeGuard<Rollout> => rollouts;
 }
 
 macro_rules! kept_without_namespace {

@@ -1,15 +1,13 @@
-//! From every world to what the webhook answers with.
+//! From every picture of the world to what the webhook answers with.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidegate_config::Problems;
 use tidegate_inject::{InjectionOptions, KubernetesVersion, Resources};
 use tokio::sync::watch;
 
-use crate::catalog::Released;
+use super::picture::Pictures;
 use crate::webhook::{Known, valves};
-use crate::world::World;
 
 /// What sidecars are made of, but for whom they trust, and for how old a cluster.
 #[derive(Debug, Clone)]
@@ -35,27 +33,26 @@ impl Sidecars {
     }
 }
 
-/// Keeps `known` at the newest world and the newest certificates, until there are no more.
+/// Keeps `known` at the newest picture and the newest certificates, until there are no more.
 pub(super) async fn know(
-    mut worlds: watch::Receiver<Option<Arc<World>>>,
+    mut pictures: Pictures,
     mut trusted: watch::Receiver<String>,
     sidecars: Sidecars,
     mut options: InjectionOptions,
     known: watch::Sender<Option<Known>>,
 ) {
-    let released = Released::new();
     loop {
         tokio::select! {
-            changed = worlds.changed() => if changed.is_err() { return },
+            changed = pictures.changed() => if changed.is_err() { return },
             changed = trusted.changed() => {
                 if changed.is_err() { return }
                 // Certificates that cannot be used leave those that can.
                 options = sidecars.options(trusted.borrow_and_update().clone()).unwrap_or(options);
             }
         }
-        let Some(world) = worlds.borrow_and_update().clone() else { continue };
-        let valves = Arc::new(valves(&world, &released, &BTreeSet::new()));
-        let (options, kubernetes) = (Arc::new(options.clone()), sidecars.kubernetes);
-        known.send_replace(Some(Known { world, valves, options, kubernetes }));
+        let Some(picture) = pictures.borrow_and_update().clone() else { continue };
+        let valves = Arc::new(valves(&picture.world, &picture.released, &picture.served));
+        let (world, options) = (Arc::clone(&picture.world), Arc::new(options.clone()));
+        known.send_replace(Some(Known { world, valves, options, kubernetes: sidecars.kubernetes }));
     }
 }

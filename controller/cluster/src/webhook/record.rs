@@ -7,17 +7,19 @@ use tidegate_config::{Name, Problem};
 use super::gateable::is_gateable;
 use super::valves::{Gating, Standing, Valve, Valves};
 use crate::catalog::Released;
-use crate::lead::Memory;
-use crate::versions::only_deployment;
+use crate::lead::{Asked, Served};
+use crate::rollout_object::Memory;
+use crate::versions::{owner, selected};
 use crate::world::{Key, World};
 
 /// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
 /// one Deployment. Until its stable revision is remembered a Deployment has none: nobody could tell a new one.
 ///
 /// Where several such Services select one Deployment, each may exempt a revision: any doubt means no gate.
-pub fn valves(world: &World, released: &Released, managed: &BTreeSet<Key>) -> Valves {
+pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served>) -> Valves {
     let mut valves = Valves::new();
-    for (service, (_, memory)) in released.iter().filter(|(service, _)| managed.contains(service)) {
+    let managed = |asked: &Asked| served.get(&asked.name).is_some_and(|served| served.managed);
+    for (service, (_, memory)) in released.iter().filter(|(_, (asked, _))| managed(asked)) {
         let Some(deployment) = only_deployment(world, service) else { continue };
         let Some(valve) = valve(world, service, &deployment, memory) else { continue };
         match valves.remove(&deployment) {
@@ -26,6 +28,14 @@ pub fn valves(world: &World, released: &Released, managed: &BTreeSet<Key>) -> Va
         }
     }
     valves
+}
+
+/// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
+fn only_deployment(world: &World, service: &Key) -> Option<Key> {
+    let pods = selected(world, service);
+    let mut owners = pods.iter().map(|pod| owner(world, pod).filter(|owner| owner.kind == "Deployment"));
+    let first = owners.next()??.key;
+    owners.all(|owner| owner.is_some_and(|owner| owner.key == first)).then_some(first)
 }
 
 fn valve(world: &World, service: &Key, deployment: &Key, memory: &Memory) -> Option<Valve> {

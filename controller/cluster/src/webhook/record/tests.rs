@@ -1,5 +1,7 @@
 //! Tables of Deployments, what is remembered of them, and what becomes of their revisions.
 
+use std::sync::Arc;
+
 use tidegate_config::Visitor;
 use tidegate_config::policy::{Policy, Strategy};
 
@@ -17,10 +19,10 @@ fn name(text: &str) -> Name {
 }
 
 /// A rollout object for a Service that remembers these versions.
-fn released(service: &Key, stable: Option<&str>, trusted: &[&str]) -> (Key, (Asked, Memory)) {
+fn released(service: &Key, stable: Option<&str>, trusted: &[&str]) -> (Key, (Asked, Arc<Memory>)) {
     let asked = Asked {
         service: service.clone(),
-        name: name("shop.default"),
+        name: name(&format!("{}.default", service.name)),
         policy: Policy::of(Strategy::Canary),
         visitor: Visitor::default(),
         label: "version".into(),
@@ -29,7 +31,13 @@ fn released(service: &Key, stable: Option<&str>, trusted: &[&str]) -> (Key, (Ask
         ignores_capacity: false,
     };
     let trusted = trusted.iter().map(|text| name(text)).collect();
-    (service.clone(), (asked, Memory { stable: stable.map(name), trusted, ..Memory::default() }))
+    (service.clone(), (asked, Arc::new(Memory { stable: stable.map(name), trusted, ..Memory::default() })))
+}
+
+/// The Services whose traffic passes us.
+fn managed(services: &[&str]) -> BTreeMap<Name, Served> {
+    let ours = || Served { managed: true, ..Served::default() };
+    services.iter().map(|service| (name(&format!("{service}.default")), ours())).collect()
 }
 
 fn set(hash: &str, template: &str) -> String {
@@ -65,8 +73,7 @@ fn ready(replicas: u32) -> String {
 #[test]
 fn revisions_stand_as_they_are_remembered() {
     let world = updating(SERVICE, &ready(3));
-    let managed = BTreeSet::from([shop()]);
-    let valves = valves(&world, &[released(&shop(), Some("aa"), &["dd"])].into(), &managed);
+    let valves = valves(&world, &[released(&shop(), Some("aa"), &["dd"])].into(), &managed(&["shop"]));
     let valve = &valves[&shop()];
     assert_eq!((&valve.gating, valve.before_start), (&Gating::On, false));
     let standings: Vec<_> = valve.revisions.iter().map(|(uid, standing)| (uid.as_str(), *standing)).collect();
@@ -82,12 +89,14 @@ fn revisions_stand_as_they_are_remembered() {
 #[test]
 fn whoever_is_not_known_or_not_ours_has_no_valve() {
     let world = updating(SERVICE, &ready(3));
-    let ours = BTreeSet::from([shop()]);
+    let ours = managed(&["shop"]);
+    let strange = BTreeMap::from([(name("shop.default"), Served::default())]);
     for (released, managed) in [
         (Released::new(), ours.clone()),
-        ([released(&shop(), Some("aa"), &[])].into(), BTreeSet::new()),
+        ([released(&shop(), Some("aa"), &[])].into(), BTreeMap::new()),
+        ([released(&shop(), Some("aa"), &[])].into(), strange),
         ([released(&shop(), None, &["dd"])].into(), ours.clone()),
-        ([released(&Key::new("default", "other"), Some("aa"), &[])].into(), [Key::new("default", "other")].into()),
+        ([released(&Key::new("default", "other"), Some("aa"), &[])].into(), managed(&["other"])),
     ] {
         assert_eq!(valves(&world, &released, &managed), Valves::new());
     }
@@ -116,7 +125,7 @@ fn what_cannot_be_held_without_harm_is_not_held() {
         (&SERVICE.to_owned(), deployment("shop", 3, 3, "2026-01-01T00:00:00Z"), "status.readyReplicas"),
     ] {
         let world = updating(service, &deployment);
-        let valves = valves(&world, &[released(&shop(), Some("aa"), &[])].into(), &[shop()].into());
+        let valves = valves(&world, &[released(&shop(), Some("aa"), &[])].into(), &managed(&["shop"]));
         match &valves[&shop()].gating {
             Gating::Off(problem) => assert_eq!(problem.path, path),
             Gating::On => panic!("{path}: it is held"),
@@ -131,7 +140,7 @@ fn of_two_services_for_one_deployment_each_may_exempt_a_revision() {
     let key = Key::new("default", "twin");
     let all: Released = [released(&shop(), Some("aa"), &[]), released(&key, Some("bb"), &["dd"])].into();
     let world = updating(&both, &ready(3));
-    let managed: BTreeSet<Key> = [shop(), key.clone()].into();
+    let managed = managed(&["shop", "twin"]);
     let valves_of_both = valves(&world, &all, &managed);
     assert_eq!(valves_of_both.len(), 1);
     let standings: Vec<_> = valves_of_both[&shop()].revisions.values().copied().collect();

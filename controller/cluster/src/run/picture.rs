@@ -1,0 +1,51 @@
+//! What follows from each world, worked out once for all who need it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidegate_config::Name;
+use tokio::sync::watch;
+
+use crate::catalog::Released;
+use crate::gateway::{CONTROLLER_NAME, Compiled, Parameters, compile};
+use crate::lead::{Object, Remembered, Served, objects, served};
+use crate::world::World;
+
+/// A world and what follows from it.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    /// The world.
+    pub(crate) world: Arc<World>,
+    /// What its Gateways and routes mean.
+    pub(crate) compiled: Compiled,
+    /// Its rollout objects.
+    pub(crate) rollouts: Vec<Object>,
+    /// What of them is written down, by Service.
+    pub(crate) released: Released,
+    /// Which proxies serve which Service.
+    pub(crate) served: BTreeMap<Name, Served>,
+}
+
+/// The newest picture; `None` before the first.
+pub(crate) type Pictures = watch::Receiver<Option<Arc<Picture>>>;
+
+/// Draws a picture of every world, until there are no more.
+pub(super) async fn draw(
+    mut worlds: watch::Receiver<Option<Arc<World>>>,
+    defaults: Parameters,
+    pictures: watch::Sender<Option<Arc<Picture>>>,
+) {
+    let mut remembered = Remembered::default();
+    while worlds.changed().await.is_ok() {
+        let Some(world) = worlds.borrow_and_update().clone() else { continue };
+        let compiled = compile(&world, CONTROLLER_NAME, &defaults);
+        let rollouts = objects(&world, &mut remembered);
+        let of = |object: &Object| {
+            let asked = object.asked.clone()?;
+            Some((asked.service.clone(), (asked, object.memory.clone()?)))
+        };
+        let released = rollouts.iter().filter_map(of).collect();
+        let served = served(&world, &compiled);
+        pictures.send_replace(Some(Arc::new(Picture { world, compiled, rollouts, released, served })));
+    }
+}
