@@ -71,12 +71,24 @@ impl<'a> Catalog<'a> {
     pub fn entry(&self, key: &Key, port: Option<&str>) -> Option<(Name, Entry)> {
         let service = self.world.services.get(key)?;
         let name = name_of(key, service, port)?;
-        let entry = self.released(key, port, &name).or_else(|| self.plain(key, service, port, &name))?;
+        let entry = self.divided(key, port, &name).or_else(|| self.plain(key, service, port, &name))?;
         Some((name, entry))
     }
 
+    /// A port of a Service whose shares are written down, and of no other.
+    pub fn released(&self, key: &Key, port: Option<&str>) -> Option<(Name, Entry)> {
+        let name = name_of(key, self.world.services.get(key)?, port)?;
+        let entry = self.divided(key, port, &name)?;
+        Some((name, entry))
+    }
+
+    /// The Services that may be such.
+    pub fn services(&self) -> impl Iterator<Item = &'a Key> {
+        self.released.keys()
+    }
+
     /// A Service whose shares are written down.
-    fn released(&self, key: &Key, port: Option<&str>, name: &Name) -> Option<Entry> {
+    fn divided(&self, key: &Key, port: Option<&str>, name: &Name) -> Option<Entry> {
         let (asked, memory) = self.released.get(key)?;
         let newest = memory.record.epochs.newest()?;
         let ask = Ask { port, ..asked.ask() };

@@ -36,6 +36,7 @@ pub mod reflect;
 pub mod rollout_object;
 pub mod routing;
 pub mod run;
+pub mod sidecar;
 pub mod site;
 pub mod versions;
 pub mod webhook;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::catalog::Released;
 use crate::gateway::{CONTROLLER_NAME, Compiled, Parameters, compile};
 use crate::lead::{Object, Remembered, Served, objects, served};
+use crate::sidecar;
 use crate::world::World;
 
 /// A world and what follows from it.
@@ -45,7 +46,9 @@ pub(super) async fn draw(
             Some((asked.service.clone(), (asked, object.memory.clone()?)))
         };
         let released = rollouts.iter().filter_map(of).collect();
-        let served = served(&world, &compiled);
+        let mut served = served(&world, &compiled);
+        let asked = rollouts.iter().filter_map(|object| Some((object.asked.as_ref()?, object.memory.as_ref())));
+        sidecar::served(&world, asked, &mut served);
         pictures.send_replace(Some(Arc::new(Picture { world, compiled, rollouts, released, served })));
     }
 }

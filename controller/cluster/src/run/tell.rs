@@ -1,4 +1,4 @@
-//! From every picture of the world to what each Gateway's proxies are told.
+//! From every picture of the world to what each Gateway's proxies and each sidecar are told.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::feeds::{Account, Feeds};
 use crate::gateway::infrastructure::object_name;
 use crate::publish::publication;
+use crate::sidecar::sidecars;
 
 /// Tells proxies of every picture, until there are no more.
 pub(super) async fn tell(mut pictures: Pictures, keys: Keys, feeds: Arc<Feeds>) {
@@ -23,6 +24,7 @@ pub(super) async fn tell(mut pictures: Pictures, keys: Keys, feeds: Arc<Feeds>) 
             let account: Account = (key.namespace.clone(), object_name(&key.name));
             Some((account, publication(&gateway.plan, &catalog, &keys, 0)?))
         });
+        feeds.update_sidecars(sidecars(&picture.world, &catalog, &keys), first);
         feeds.update(told.collect::<BTreeMap<_, _>>(), first);
     }
 }
