@@ -1,6 +1,7 @@
 //! What may be written after `tidegate-proxy`.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -53,6 +54,10 @@ pub(crate) struct Options {
         requires = "fallback"
     )]
     pub(crate) fallback_listen: Vec<SocketAddr>,
+    /// The address of this pod. The ports of --fallback there are the application beside this proxy: what its version is to
+    /// answer goes to it while it answers
+    #[arg(long, env = "TIDEGATE_OWN_ADDRESS", value_name = "IP", requires = "fallback")]
+    pub(crate) own_address: Option<IpAddr>,
 }
 
 impl Options {
@@ -69,6 +74,13 @@ impl Options {
     pub(crate) fn fallbacks(&self) -> Vec<Fallback> {
         let pairs = self.fallback_listen.iter().zip(&self.fallback);
         pairs.map(|(listen, application)| Fallback { listen: *listen, application: *application }).collect()
+    }
+
+    /// Where the application beside this proxy is published, and where it is reached.
+    pub(crate) fn beside(&self) -> BTreeMap<SocketAddr, SocketAddr> {
+        let published =
+            |application: &SocketAddr| Some((SocketAddr::new(self.own_address?, application.port()), *application));
+        self.fallback.iter().filter_map(published).collect()
     }
 
     fn check(&self) -> Result<(), String> {

@@ -97,7 +97,7 @@ struct Process {
 
 impl Process {
     async fn start(options: Options) -> Result<Self, ProcessError> {
-        let fallbacks = options.fallbacks();
+        let (fallbacks, beside) = (options.fallbacks(), options.beside());
         let Options { controller, ca, token, config, state_dir, workers, .. } = options;
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = workers.map_or(cores, std::num::NonZero::get);
@@ -114,6 +114,7 @@ impl Process {
         let mut lookups = Lookups::from_system();
         let resolved = lookups.first(&first.config).await;
         let proxy = Arc::new(Proxy::start(&first, &resolved, workers)?);
+        proxy.prefer(beside);
         let ready = Arc::new(AtomicBool::new(!first.config.listeners.is_empty()));
         let (newest, publications) = Newest::new(Arc::clone(&first), known.filter(|_| config.is_none()));
         let (status, following) = watch::channel(Following::default());
