@@ -123,3 +123,6 @@ async fn finish<C: Future>(
     shut(connection.as_mut());
     connection.await;
 }
+
+#[cfg(test)]
+mod tests;
