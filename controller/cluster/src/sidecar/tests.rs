@@ -82,8 +82,11 @@ fn told(world: &World, released: &Objects) -> Sidecars {
     all
 }
 
-/// What the only group is told: for each service the addresses of its versions.
-fn addresses(publication: &Publication) -> Vec<(String, Vec<(String, Vec<String>)>)> {
+/// The versions of a service, each with its addresses.
+type Versions = Vec<(String, Vec<String>)>;
+
+/// What a group is told: for each service the addresses of its versions.
+fn addresses(publication: &Publication) -> Vec<(String, Versions)> {
     let text = |addresses: &[Address]| addresses.iter().map(ToString::to_string).collect();
     let services = publication.config.services.iter().map(|(name, service)| {
         let versions = service.versions.iter().map(|(name, version)| (name.to_string(), text(&version.endpoints)));

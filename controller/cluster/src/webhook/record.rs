@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_config::{Name, Problem};
+use tidegate_controller::engine::Phase;
 
 use super::gateable::is_gateable;
 use super::valves::{Gating, Standing, Valve, Valves};
@@ -15,11 +16,15 @@ use crate::world::{Key, World};
 /// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
 /// one Deployment. Until its stable revision is remembered a Deployment has none: nobody could tell a new one.
 ///
+/// A version that was not promoted stays held although its Service is not managed any more, as its pods that are there are:
+/// a pod that was created without its sidecar must not let the rest of a rollout through.
+///
 /// Where several such Services select one Deployment, each may exempt a revision: any doubt means no gate.
 pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served>) -> Valves {
     let mut valves = Valves::new();
     let managed = |asked: &Asked| served.get(&asked.name).is_some_and(|served| served.managed);
-    for (service, (_, memory)) in released.iter().filter(|(_, (asked, _))| managed(asked)) {
+    let tried = |memory: &Memory| memory.record.rollout.as_ref().is_some_and(|status| status.phase != Phase::Promoted);
+    for (service, (_, memory)) in released.iter().filter(|(_, (asked, memory))| managed(asked) || tried(memory)) {
         let Some(deployment) = only_deployment(world, service) else { continue };
         let Some(valve) = valve(world, service, &deployment, memory) else { continue };
         match valves.remove(&deployment) {

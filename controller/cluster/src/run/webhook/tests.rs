@@ -55,13 +55,13 @@ fn known() -> Known {
 impl Site {
     async fn start() -> Self {
         let authority = Authority::create(super::super::seconds()).unwrap();
-        let (tls, served) = watch::channel(leaf(&authority));
-        let (known, knows) = watch::channel(None);
+        let (tls, certificates) = watch::channel(leaf(&authority));
+        let (known, answers) = watch::channel(None);
         let (end, ended) = watch::channel(false);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let webhook = Webhook { known: knows, events: Events::new().0 };
-        let server = tokio::spawn(webhook.serve(listener, served, ended));
+        let webhook = Webhook { known: answers, events: Events::new().0 };
+        let server = tokio::spawn(webhook.serve(listener, certificates, ended));
         Self { address, authority, tls, known, end, server }
     }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tidegate_config::Visitor;
 use tidegate_config::policy::{Policy, Strategy};
+use tidegate_controller::engine::Timestamp;
+use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::lead::Asked;
-use crate::manifests::{SERVICE, deployment, pod, world};
+use crate::lead::{Asked, Case, Moment};
+use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
 use crate::world::World;
 
 fn shop() -> Key {
@@ -152,4 +154,19 @@ fn of_two_services_for_one_deployment_each_may_exempt_a_revision() {
         matches!(valves_of_both[&shop()].gating, Gating::Off(_)),
         "one of them gives pods traffic before they are ready"
     );
+}
+
+#[test]
+fn what_is_tried_stays_held_though_a_pod_has_no_sidecar() {
+    let manifests =
+        SERVICE.to_owned() + &ready(3) + &replica_set("shop", "aa", 1, 3) + &replica_set("shop", "bb", 2, 1);
+    let world = world(&(manifests + &pod("shop-aa", 0, "", "none") + &pod("shop-bb", 0, "", "shut")));
+    let (_, (asked, memory)) = released(&shop(), Some("aa"), &[]);
+    let (now, none) = (Timestamp::from_millis(1_700_000_000_000), Proxies::default());
+    let mut case = Case::new(asked.clone(), Memory { stable: memory.stable.clone(), ..Memory::new(now) }, now);
+    let ours = Served { managed: true, ..Served::default() };
+    case.look(&Moment { world: &world, proxies: &none, served: &ours, fault: None, now }, None);
+    assert!(case.memory.record.under_way().is_some());
+    let tried = Released::from([(shop(), (asked, Arc::new(case.memory)))]);
+    assert!(valves(&world, &tried, &BTreeMap::new()).contains_key(&shop()));
 }
