@@ -20,6 +20,15 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Notes which version answered a visitor, and which one before it.
+    pub(crate) fn note(&mut self, before: Option<&str>, version: &str) {
+        match before {
+            None => count(&mut self.visitors, version),
+            Some(before) if before != version => self.moved += 1,
+            Some(_) => {}
+        }
+    }
+
     /// Adds another.
     pub(crate) fn add(&mut self, other: &Self) {
         let maps = [

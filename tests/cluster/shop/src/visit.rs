@@ -95,15 +95,9 @@ async fn visitor(crowd: Rc<Crowd>) {
             tokio::time::sleep(THINKS).await;
         }
         let Some((version, buys)) = request(&crowd, Method::GET, &mut cookies).await else { continue };
-        let mut second = crowd.second.borrow_mut();
-        match &before {
-            None => count(&mut second.visitors, &version),
-            Some(before) if *before != version => second.moved += 1,
-            Some(_) => {}
-        }
         let first = before.is_none();
+        crowd.second.borrow_mut().note(before.as_deref(), &version);
         before = Some(version.clone());
-        drop(second);
         if first && rand::random_bool(buys.clamp(0.0, 1.0)) {
             request(&crowd, Method::POST, &mut cookies).await;
             count(&mut crowd.second.borrow_mut().bought, &version);
@@ -145,7 +139,7 @@ async fn exchange(
 ) -> Result<Response<()>, Box<dyn std::error::Error>> {
     let url = &crowd.visit.url;
     let path = if method == Method::POST { "/buy" } else { url.path() };
-    let host = url.authority().map(|it| it.as_str()).unwrap_or_default();
+    let host = url.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
     let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let mut request = Request::builder().method(method).uri(path).header(HOST, host);
     if !pairs.is_empty() {
