@@ -30,7 +30,7 @@ pub struct Told {
 }
 
 impl Events {
-    /// A place for Events, and where [`write`] takes them from.
+    /// A place for Events, and where [`write()`] takes them from.
     pub fn new() -> (Self, mpsc::Receiver<Told>) {
         let (waiting, told) = mpsc::channel(EVENTS_MAX);
         (Self { waiting, dropped: Arc::default() }, told)
