@@ -37,6 +37,7 @@ pub mod rollout_object;
 pub mod routing;
 pub mod run;
 pub mod site;
+pub mod uninstall;
 pub mod versions;
 pub mod webhook;
 pub mod world;

@@ -15,6 +15,8 @@ pub enum Gate {
     Open,
     /// Its pod's version is being tried.
     Shut,
+    /// Nobody will decide about it any more.
+    Released,
 }
 
 /// Opens or shuts the gate of a pod as it was seen: one that has changed since is refused by the API server (409), and seen
@@ -26,6 +28,7 @@ pub async fn set(client: &Client, pod: &Pod, gate: Gate, now: &str) -> Result<()
         Gate::Shut => {
             ("False", "OnTrial", "This version is tried on a part of the visitors; its pods wait for its promotion.")
         }
+        Gate::Released => ("True", "Uninstalled", "Tidegate was removed: nobody decides about this version any more."),
     };
     let patch = json!({
         "metadata": {"uid": pod.metadata.uid, "resourceVersion": pod.metadata.resource_version},

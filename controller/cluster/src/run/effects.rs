@@ -79,7 +79,7 @@ struct Effects {
 impl Effects {
     /// Brings everything to what follows from the world; says whether all of it could be written.
     async fn bring(&mut self, world: &World) -> bool {
-        let compiled = compile(world, CONTROLLER_NAME, &self.options.defaults);
+        let compiled = compile(world, CONTROLLER_NAME, &self.options.gateways);
         self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
         let mut all = true;
         for (key, compilation) in &compiled.gateways {

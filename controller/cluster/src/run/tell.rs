@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::catalog::{Catalog, Released};
 use crate::feeds::{Account, Feeds};
 use crate::gateway::infrastructure::object_name;
-use crate::gateway::{CONTROLLER_NAME, Parameters, compile};
+use crate::gateway::{CONTROLLER_NAME, Installation, compile};
 use crate::publish::publication;
 use crate::world::World;
 
@@ -19,13 +19,13 @@ pub(super) async fn tell(
     mut worlds: watch::Receiver<Option<Arc<World>>>,
     keys: Keys,
     feeds: Arc<Feeds>,
-    defaults: Parameters,
+    gateways: Installation,
 ) {
     // Above every generation that an earlier process may have issued.
     let first = Clock::System.now().millis();
     while worlds.changed().await.is_ok() {
         let Some(world) = worlds.borrow_and_update().clone() else { continue };
-        let compiled = compile(&world, CONTROLLER_NAME, &defaults);
+        let compiled = compile(&world, CONTROLLER_NAME, &gateways);
         let released = Released::new();
         let catalog = Catalog::new(&world, &released, &keys);
         let told = compiled.gateways.iter().filter_map(|(key, gateway)| {
