@@ -107,6 +107,8 @@ pub const DECISIONS_MAX: usize = 1_000;
 pub const INTERVALS_MAX: usize = 4_096;
 /// Gates of a `Rollout` object: each may hold up every version.
 pub const GATES_MAX: usize = 16;
+/// Characters of the id of a command to a `Rollout` object that are heeded: it is repeated in the status.
+pub const COMMAND_ID_BYTES_MAX: usize = 64;
 /// Decisions that the status of a `Rollout` object shows; the rest is in the log.
 pub const OBJECT_DECISIONS_MAX: usize = 20;
 /// Bytes of what is remembered of a Service in the status of its `Rollout` object: etcd takes 1.5 MiB for an object.
@@ -123,6 +125,23 @@ pub const REVISION_WAIT_MILLISECONDS: u64 = 1_000;
 pub const WARNINGS_MAX: usize = 10;
 /// Bytes of the message of an Event (`core/v1` allows 1,024).
 pub const NOTICE_BYTES_MAX: usize = 1_000;
+/// Connections of API servers to the webhook of one replica: each keeps one for every question under way, and a thousand
+/// pods made at once are some hundred questions.
+pub const WEBHOOK_CONNECTIONS_MAX: usize = 512;
+/// Seconds in which an API server must have shaken hands: it gives up after 2.
+pub const WEBHOOK_GREETING_SECONDS: u32 = 2;
+/// Seconds that such a connection may rest: longer than the 90 s after which an API server closes it. Were we the first to
+/// close, a question could be lost on its way, and its pod pass unchanged.
+pub const WEBHOOK_IDLE_SECONDS: u32 = 180;
+/// Seconds that a replica that ends still answers: until every node has heard that it is gone.
+pub const WEBHOOK_LINGER_SECONDS: u32 = 2;
+/// Events that wait to be written: a rollout of a thousand pods that are all refused the sidecar. Past it they are dropped
+/// and counted; nothing ever waits for an Event.
+pub const EVENTS_MAX: usize = 1_024;
+/// Texts of Events whose repetitions are told apart from new ones.
+pub const EVENT_TEXTS_MAX: usize = 64;
+/// Seconds that the API server may take for one Event.
+pub const EVENT_SECONDS: u32 = 5;
 /// Bytes of a command sent over the Unix socket.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one message from the controller to a proxy: five times what 5,000 services with 20,000 endpoints, all in the

@@ -13,10 +13,7 @@ use crate::takeover::Takeover;
 use crate::targets::{renamed, targets};
 use crate::version::KubernetesVersion;
 use crate::wish::{Namespace, Wish, wish};
-use crate::{CA, INJECTED, PORTS};
-
-/// The annotation of a pod whose application listens on the pod's address alone.
-const APPLICATION_ADDRESS: &str = "tidegate.dev/application-address";
+use crate::{APPLICATION_ADDRESS, CA, INJECTED, PORTS};
 
 /// Why a pod has no sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,3 +36,5 @@ pub const INJECTED: &str = "tidegate.dev/injected";
 pub const PORTS: &str = "tidegate.dev/ports";
 /// The annotation of such a pod with the certificates (PEM) that the sidecar trusts when it calls the controller.
 pub const CA: &str = "tidegate.dev/ca";
+/// The annotation of a pod whose application listens on the pod's address alone; then it is `"pod"`.
+pub const APPLICATION_ADDRESS: &str = "tidegate.dev/application-address";

@@ -79,7 +79,7 @@ fn environment(options: &InjectionOptions, taken: &[Takeover], application: Appl
     // The kubelet puts the address in; it must be defined before it is used.
     let host = match application {
         ApplicationAddress::Loopback => "127.0.0.1",
-        ApplicationAddress::Pod => "$(POD_IP)",
+        ApplicationAddress::Pod => "$(TIDEGATE_OWN_ADDRESS)",
     };
     let plain = [
         ("TIDEGATE_CONTROLLER", options.controller.clone()),
@@ -92,10 +92,10 @@ fn environment(options: &InjectionOptions, taken: &[Takeover], application: Appl
         // A third of the memory of an idle process, for one or two percent of CPU.
         ("MIMALLOC_ALLOW_THP", "0".to_owned()),
     ];
-    let address = json!({ "name": "POD_IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } });
-    let address = (application == ApplicationAddress::Pod).then_some(address);
+    let address =
+        json!({ "name": "TIDEGATE_OWN_ADDRESS", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } });
     let plain = plain.into_iter().map(|(name, value)| json!({ "name": name, "value": value }));
-    address.into_iter().chain(plain).collect()
+    std::iter::once(address).chain(plain).collect()
 }
 
 /// The volumes. The certificates come from the pod's own annotation: no object must exist in its namespace beforehand, and

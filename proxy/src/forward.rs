@@ -51,7 +51,7 @@ pub(crate) async fn forward(
     let mut tried = None;
     let (mut sent, mut unreached) = (0, 0);
     loop {
-        let endpoint = choose(worker, &arm.endpoints, tried).ok_or(Error::NoEndpoint)?;
+        let endpoint = choose(worker, arm, tried).ok_or(Error::NoEndpoint)?;
         tried = Some(endpoint.id);
         let pool = worker.pool(endpoint);
         let lease = pool.lease();
@@ -98,16 +98,20 @@ pub(crate) async fn forward(
 }
 
 /// The less busy of two endpoints picked by chance (the power of two choices): nearly as even as looking at all, without
-/// every worker running to the same one. Another than the one `tried` last, if there is one.
-fn choose<'a>(worker: &Worker, endpoints: &'a [Arc<Endpoint>], tried: Option<u64>) -> Option<&'a Arc<Endpoint>> {
-    match endpoints {
+/// every worker running to the same one. Another than the one `tried` last, if there is one. Before them all the application
+/// beside this proxy, to which no network leads.
+fn choose<'a>(worker: &Worker, arm: &'a Arm, tried: Option<u64>) -> Option<&'a Arc<Endpoint>> {
+    match &*arm.endpoints {
         [] => None,
         [only] => Some(only),
         all => {
             let now = now();
+            let is_usable = |endpoint: &&Arc<Endpoint>| endpoint.is_admitted(now) && Some(endpoint.id) != tried;
+            if let Some(beside) = arm.beside.and_then(|at| all.get(at)).filter(is_usable) {
+                return Some(beside);
+            }
             let (first, second) = worker.two_of(all.len());
             let (first, second) = (&all[first], &all[second]);
-            let is_usable = |endpoint: &&Arc<Endpoint>| endpoint.is_admitted(now) && Some(endpoint.id) != tried;
             match (is_usable(&first), is_usable(&second)) {
                 (true, false) => Some(first),
                 (false, true) => Some(second),

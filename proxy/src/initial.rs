@@ -1,6 +1,6 @@
-//! PURE. Publications that no controller has made: what a proxy begins with. Both have generation 0.
+//! PURE. The publication that no controller has made: what a proxy begins with. It has generation 0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,42 +9,66 @@ use tidegate_config::{
     Split, Timeouts, Version, Visitor,
 };
 
-/// Neither listener nor service: a proxy that waits.
-pub fn nothing() -> Publication {
+/// What the service and the version of a fallback are called in metrics; of several fallbacks each has its number as well.
+const NAME: &str = "application";
+
+/// A port of the application beside this proxy, and the address that stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fallback {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where the application does.
+    pub application: SocketAddr,
+}
+
+/// Everything that comes to an address of `fallbacks` goes on to the application behind it: what a sidecar does until it
+/// knows more. Nobody is given a cookie. Without any there is neither listener nor service: a proxy that waits.
+pub fn publication(fallbacks: &[Fallback]) -> Publication {
+    let numbered: Vec<(Name, &Fallback)> = fallbacks
+        .iter()
+        .enumerate()
+        .filter_map(|(i, fallback)| {
+            let name = if fallbacks.len() == 1 { NAME.to_owned() } else { format!("{NAME}-{}", i + 1) };
+            Some((name.parse().ok()?, fallback))
+        })
+        .collect();
     let config = Config {
-        listeners: Vec::new(),
+        listeners: numbered.iter().map(|(name, fallback)| listener(name, fallback.listen)).collect(),
         admin: Admin::default(),
         workers: None,
         access_log: None,
-        routes: Vec::new(),
-        services: BTreeMap::new(),
+        routes: numbered.iter().map(|(name, _)| route(name)).collect(),
+        services: numbered.iter().map(|(name, fallback)| (name.clone(), service(name, fallback.application))).collect(),
         timeouts: Timeouts::default(),
         limits: Limits::default(),
     };
-    Publication { generation: 0, cookie_key: Key([0; 16]), config: Arc::new(config), splits: BTreeMap::new() }
+    let splits = numbered.iter().map(|(name, _)| (name.clone(), split(name))).collect();
+    Publication { generation: 0, cookie_key: Key([0; 16]), config: Arc::new(config), splits }
 }
 
-/// Everything that comes to `listen` goes on to `application`: what a sidecar does until it knows more. `name` is that of
-/// the service and of its version in metrics. Nobody is given a cookie.
-pub fn fallback(name: &Name, listen: SocketAddr, application: SocketAddr) -> Publication {
-    let nothing = nothing();
+fn listener(name: &Name, address: SocketAddr) -> Listener {
+    Listener { name: Some(name.clone()), address, host: None, tls: None }
+}
+
+/// Every request of the fallback's own listener.
+fn route(name: &Name) -> Route {
+    let listeners = Some(BTreeSet::from([name.clone()]));
+    Route { host: None, path: PathMatch::default(), listeners, service: name.clone(), request_timeout: None }
+}
+
+fn service(name: &Name, application: SocketAddr) -> Service {
     let version = Version { endpoints: vec![Address::Ip(application)], ..Version::default() };
-    let service = Service {
+    Service {
         stable: Some(name.clone()),
         canary: None,
         versions: BTreeMap::from([(name.clone(), version)]),
         rollout: None,
         visitor: Visitor { header: None, by: Identity::Request, overridable: false },
-    };
-    let route =
-        Route { host: None, path: PathMatch::default(), listeners: None, service: name.clone(), request_timeout: None };
-    let config = Config {
-        listeners: vec![Listener { name: None, address: listen, host: None, tls: None }],
-        routes: vec![route],
-        services: BTreeMap::from([(name.clone(), service)]),
-        ..Config::clone(&nothing.config)
-    };
-    let split = Split {
+    }
+}
+
+fn split(name: &Name) -> Split {
+    Split {
         epoch: 0,
         salt: Key([0; 16]),
         arms: vec![Arm { version: name.clone(), share: Share::ALL }],
@@ -52,8 +76,7 @@ pub fn fallback(name: &Name, listen: SocketAddr, application: SocketAddr) -> Pub
         canary: None,
         rollout: None,
         rollout_began: 0,
-    };
-    Publication { config: Arc::new(config), splits: BTreeMap::from([(name.clone(), split)]), ..nothing }
+    }
 }
 
 #[cfg(test)]
@@ -61,10 +84,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_can_be_served() {
+    fn each_port_leads_to_its_own_application() {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        for publication in [nothing(), fallback(&"application".parse().unwrap(), address(1), address(2))] {
+        let fallback = |listen, application| Fallback { listen: address(listen), application: address(application) };
+        for (fallbacks, services) in [
+            (vec![], vec![]),
+            (vec![fallback(1, 2)], vec!["application"]),
+            (vec![fallback(1, 2), fallback(3, 4)], vec!["application-1", "application-2"]),
+        ] {
+            let publication = publication(&fallbacks);
             assert_eq!((publication.check(), publication.generation), (Ok(()), 0));
+            let names: Vec<_> = publication.config.services.keys().map(Name::as_str).collect();
+            assert_eq!(names, services);
+            for (route, fallback) in publication.config.routes.iter().zip(fallbacks) {
+                let service = &publication.config.services[&route.service];
+                assert_eq!(service.versions[&route.service].endpoints, [Address::Ip(fallback.application)]);
+                let listeners = &publication.config.listeners;
+                let door = listeners.iter().find(|it| it.name.as_ref() == Some(&route.service)).unwrap();
+                assert_eq!(door.address, fallback.listen);
+            }
         }
     }
 }

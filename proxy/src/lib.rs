@@ -59,5 +59,5 @@ pub use lookup::Lookups;
 pub use metrics::Metrics;
 pub use resolve::{NameStatus, Names};
 pub use server::{Proxy, StartError};
-pub use state::{Resolved, State};
+pub use state::{Beside, Resolved, State};
 pub use tls::check_certificates;

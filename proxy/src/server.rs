@@ -19,7 +19,7 @@ use crate::clock::now;
 use crate::ledger::Counting;
 use crate::listen;
 use crate::registry::Registry;
-use crate::state::{Resolved, State};
+use crate::state::{Beside, Resolved, State};
 use crate::timer::TICK;
 use crate::tls::check_certificates;
 use crate::worker::Worker;
@@ -115,6 +115,12 @@ impl Proxy {
         check_certificates(config).map_err(StartError::Certificates)?;
         let listeners = lock(&self.listeners);
         config.listeners.iter().try_for_each(|listener| Self::probe(&listeners, listener.address))
+    }
+
+    /// Prefers the application beside this proxy from the next publication on: what its version is to answer goes there while
+    /// it answers, and elsewhere when it does not.
+    pub fn prefer(&self, beside: Beside) {
+        self.state.prefer(beside);
     }
 
     /// What the workers read and count.

@@ -90,6 +90,8 @@ pub struct Arm {
     pub upper: u32,
     /// Where it runs.
     pub endpoints: Arc<[Arc<Endpoint>]>,
+    /// Which of them is the application beside this proxy.
+    pub beside: Option<usize>,
     /// What the proxy answers itself, where it is so configured.
     pub refusal: Option<Arc<Refusal>>,
     /// Counters of this version in this epoch.

@@ -22,6 +22,9 @@ use crate::trip::Trip;
 /// The addresses that DNS names stand for at the moment.
 pub type Resolved = BTreeMap<Address, Vec<SocketAddr>>;
 
+/// The addresses of the application beside this proxy, each with the one by which it is reached from here.
+pub type Beside = BTreeMap<SocketAddr, SocketAddr>;
+
 /// What workers read, and what their counters are kept in.
 #[derive(Debug)]
 pub struct State {
@@ -40,6 +43,7 @@ struct Carried {
     next_endpoint: u64,
     routes: Option<Routes>,
     keyring: Keyring,
+    beside: Beside,
 }
 
 /// A route table and what it was built from: a change of shares alone builds none.
@@ -85,6 +89,12 @@ impl State {
         let snapshot = build(publication, resolved, self.workers, self.origin, tls, &mut registry, &mut carried);
         self.current.store(Arc::new(snapshot));
         Ok(())
+    }
+
+    /// Prefers the application beside this proxy from the next publication on: its version is served by it alone while it
+    /// answers, and by others when it does not.
+    pub(crate) fn prefer(&self, beside: Beside) {
+        self.carried().beside = beside;
     }
 
     fn carried(&self) -> MutexGuard<'_, Carried> {
@@ -135,12 +145,14 @@ fn build(
         for (arm, shards) in split.arms.iter().zip(shards) {
             upper += arm.share.ppm();
             let addresses = configured.versions.get(&arm.version).map_or(&[][..], |version| &version.endpoints);
-            let endpoints = carried.endpoints_of(&old, name, &arm.version, &addresses_of(addresses, resolved), origin);
+            let addresses = addresses_of(addresses, resolved);
+            let beside = addresses.iter().position(|address| carried.beside.contains_key(address));
+            let endpoints = carried.endpoints_of(&old, name, &arm.version, &addresses, origin);
             let outside = counters.outside(&arm.version, workers);
             let (role, version) = (role(split, &arm.version), arm.version.clone());
             let refuse = configured.versions.get(&arm.version).and_then(|version| version.refuse.as_ref());
             let refusal = refuse.and_then(Refusal::of);
-            arms.push(Arm { version, role, upper, endpoints, refusal, shards, outside });
+            arms.push(Arm { version, role, upper, endpoints, beside, refusal, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
         let policy = configured.rollout.as_ref();
@@ -270,7 +282,8 @@ impl Carried {
             let known = self.endpoints.get(&key).or_else(|| old.get(&key)).cloned();
             let endpoint = known.unwrap_or_else(|| {
                 self.next_endpoint += 1;
-                Arc::new(Endpoint::new(*address, self.next_endpoint, origin))
+                let reached = self.beside.get(address).unwrap_or(address);
+                Arc::new(Endpoint::new(*reached, self.next_endpoint, origin))
             });
             self.endpoints.insert(key, Arc::clone(&endpoint));
             endpoint

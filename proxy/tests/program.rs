@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "program/beside.rs"]
+mod beside;
 #[path = "program/command_line.rs"]
 mod command_line;
 #[path = "program/life.rs"]

@@ -78,7 +78,11 @@ fn what_the_sidecar_is_told_is_what_is_said() {
     let (after, _) = printed(&run("told", &manifests()));
     let sidecar = template(&after)["spec"]["initContainers"][0].clone();
     let variables = sidecar["env"].as_array().unwrap().iter();
-    let given: BTreeMap<_, _> = variables.map(|one| (at(one, "name"), at(one, "value"))).collect();
+    let value = |one| match at(one, "valueFrom.fieldRef.fieldPath") {
+        plain if plain.is_empty() => at(one, "value"),
+        field => field,
+    };
+    let given: BTreeMap<_, _> = variables.map(|one| (at(one, "name"), value(one))).collect();
     let rows = rows(&text(DOCUMENT), "What it is told");
     let cell = |cell: &str| span(cell).unwrap().to_owned();
     let said: BTreeMap<_, _> = rows.iter().map(|row| (cell(&row[0]), cell(&row[1]))).collect();

@@ -2,6 +2,7 @@
 //! written down for them, all others as one version with the ready addresses of their slices.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service as KubeService;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -9,7 +10,8 @@ use tidegate_config::{Address, Arm, Name, Service, Share, Split, Version, Visito
 use tidegate_controller::publish::{Keys, salt, whole_seconds};
 use tidegate_controller::service_record::ServiceRecord;
 
-use crate::lead::{Asked, Memory};
+use crate::lead::Asked;
+use crate::rollout_object::Memory;
 use crate::site::{Ask, site};
 use crate::versions::service_port;
 use crate::world::{Key, World};
@@ -20,7 +22,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const ONLY: &str = "all";
 
 /// The rollout objects, by the Service they are for.
-pub type Released = BTreeMap<Key, (Asked, Memory)>;
+pub type Released = BTreeMap<Key, (Asked, Arc<Memory>)>;
 
 /// A service as proxies are told of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,12 +71,24 @@ impl<'a> Catalog<'a> {
     pub fn entry(&self, key: &Key, port: Option<&str>) -> Option<(Name, Entry)> {
         let service = self.world.services.get(key)?;
         let name = name_of(key, service, port)?;
-        let entry = self.released(key, port, &name).or_else(|| self.plain(key, service, port, &name))?;
+        let entry = self.divided(key, port, &name).or_else(|| self.plain(key, service, port, &name))?;
         Some((name, entry))
     }
 
+    /// A port of a Service whose shares are written down, and of no other.
+    pub fn released(&self, key: &Key, port: Option<&str>) -> Option<(Name, Entry)> {
+        let name = name_of(key, self.world.services.get(key)?, port)?;
+        let entry = self.divided(key, port, &name)?;
+        Some((name, entry))
+    }
+
+    /// The Services that may be such.
+    pub fn services(&self) -> impl Iterator<Item = &'a Key> {
+        self.released.keys()
+    }
+
     /// A Service whose shares are written down.
-    fn released(&self, key: &Key, port: Option<&str>, name: &Name) -> Option<Entry> {
+    fn divided(&self, key: &Key, port: Option<&str>, name: &Name) -> Option<Entry> {
         let (asked, memory) = self.released.get(key)?;
         let newest = memory.record.epochs.newest()?;
         let ask = Ask { port, ..asked.ask() };

@@ -1,12 +1,25 @@
 //! What only the leader does: it judges rollouts and writes what it decided into their status. Everything else follows from
 //! what is written there.
 
+mod annotated;
 mod case;
 mod desk;
+mod fault;
 pub mod gates;
+mod gating;
 pub mod infrastructure;
+mod object;
 mod scraper;
+mod served;
+mod standing;
+mod wish;
 
-pub use case::{Asked, Case, Memory, Outcome, Targets, Wish};
-pub use desk::{Desk, Object, Served, Write};
+pub use annotated::{Annotated, annotated};
+pub use case::{Case, Moment, Outcome};
+pub use desk::{Desk, Write};
+pub use fault::Fault;
+pub use gating::{Change, Gating, gating};
+pub use object::{Asked, Object, Remembered, objects};
 pub use scraper::{Scraped, Scraper};
+pub use served::{Served, Targets, served};
+pub use wish::{COMMAND, COMMAND_BY, COMMAND_ID, Wish};

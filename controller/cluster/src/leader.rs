@@ -20,7 +20,7 @@ const HOLDS_SECONDS: u64 = 15;
 /// Seconds before its end in which a holder renews it.
 const RENEWED_SECONDS: u64 = 10;
 /// Who holds the Lease that nobody is to have. It is nobody's name.
-const NOBODY: &str = "nobody: uninstall";
+pub const NOBODY: &str = "nobody: uninstall";
 /// Seconds for which nobody leads after the last renewal of that: enough to delete the replicas.
 const NOBODY_SECONDS: i32 = 60;
 /// How often it is renewed. A leader that does not know yet writes its own time into the Lease.

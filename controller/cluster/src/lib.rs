@@ -14,7 +14,7 @@
 //!
 //! 1. [`leader`] says who that is.
 //! 2. [`lead`] judges rollouts by what the proxies' metrics tell, by the same turns as without a cluster
-//!    (`tidegate_controller::lifecycle`). Nothing brings rollout objects to it yet.
+//!    (`tidegate_controller::lifecycle`), and writes what it decided into their objects' status.
 //! 3. [`run`] ties all of this together, and brings objects and their statuses to what follows from the world.
 //!
 //! Pods are changed at their creation only: [`webhook`] adds the sidecar, and the gate that holds a new revision.
@@ -36,6 +36,7 @@ pub mod reflect;
 pub mod rollout_object;
 pub mod routing;
 pub mod run;
+pub mod sidecar;
 pub mod site;
 pub mod uninstall;
 pub mod versions;

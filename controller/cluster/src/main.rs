@@ -9,6 +9,8 @@ use kube::Client;
 use tidegate_cluster::gateway::{Installation, Parameters, Range};
 use tidegate_cluster::run::{Options, run};
 use tidegate_cluster::uninstall::uninstall;
+use tidegate_config::Problems;
+use tidegate_inject::{Quantity, Resources};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -72,6 +74,21 @@ struct Run {
     /// Where proxies connect.
     #[arg(long, env = "TIDEGATE_LISTEN", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)))]
     listen: SocketAddr,
+    /// Where API servers ask about pods.
+    #[arg(long, env = "TIDEGATE_WEBHOOK", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9443)))]
+    webhook: SocketAddr,
+    /// The CPU that a sidecar asks for.
+    #[arg(long, env = "TIDEGATE_SIDECAR_CPU_REQUEST", default_value = Resources::CPU.0)]
+    sidecar_cpu_request: Quantity,
+    /// The CPU that it may use.
+    #[arg(long, env = "TIDEGATE_SIDECAR_CPU_LIMIT", default_value = Resources::CPU.1)]
+    sidecar_cpu_limit: Quantity,
+    /// The memory that it asks for.
+    #[arg(long, env = "TIDEGATE_SIDECAR_MEMORY_REQUEST", default_value = Resources::MEMORY.0)]
+    sidecar_memory_request: Quantity,
+    /// The memory that it may use.
+    #[arg(long, env = "TIDEGATE_SIDECAR_MEMORY_LIMIT", default_value = Resources::MEMORY.1)]
+    sidecar_memory_limit: Quantity,
     /// Where /healthz and /readyz are.
     #[arg(long, env = "TIDEGATE_HEALTH", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9901)))]
     health: SocketAddr,
@@ -80,33 +97,26 @@ struct Run {
     service_ranges: Vec<Range>,
 }
 
-impl From<Run> for Options {
-    fn from(run: Run) -> Self {
-        let Run {
-            place,
-            pod_name,
-            secret_namespaces,
-            proxy_image,
-            gateway_defaults,
-            service,
-            listen,
-            health,
-            service_ranges,
-        } = run;
-        Self {
-            namespace: place.namespace,
-            identity: pod_name,
-            namespaces: named(place.watch_namespaces),
-            proxy_image,
-            service,
-            publications: listen,
-            health,
-            service_ranges,
+impl Run {
+    fn options(self) -> Result<Options, Problems> {
+        let cpu = (self.sidecar_cpu_request, self.sidecar_cpu_limit);
+        let memory = (self.sidecar_memory_request, self.sidecar_memory_limit);
+        Ok(Options {
+            namespace: self.place.namespace,
+            identity: self.pod_name,
+            namespaces: named(self.place.watch_namespaces),
+            proxy_image: self.proxy_image,
+            service: self.service,
+            publications: self.listen,
+            webhook: self.webhook,
+            health: self.health,
+            service_ranges: self.service_ranges,
             gateways: Installation {
-                parameters: gateway_defaults,
-                secret_namespaces: named(secret_namespaces).into_iter().collect(),
+                parameters: self.gateway_defaults,
+                secret_namespaces: named(self.secret_namespaces).into_iter().collect(),
             },
-        }
+            sidecars: Resources::new(cpu, memory)?,
+        })
     }
 }
 
@@ -138,7 +148,7 @@ async fn work(command: Command) -> Result<(), Box<dyn std::error::Error>> {
                     _ = interrupted.recv() => {}
                 }
             };
-            Ok(run(client, (*options).into(), shutdown).await?)
+            Ok(run(client, options.options()?, shutdown).await?)
         }
         Command::Uninstall { place } => {
             let Place { namespace, watch_namespaces } = place;

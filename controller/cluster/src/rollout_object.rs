@@ -6,9 +6,12 @@
 
 pub mod conditions;
 mod gate;
+mod memory;
 mod spec;
 mod status;
 
 pub use gate::{Before, Gate, GateJob};
+pub use memory::{Answered, Memory};
 pub use spec::{Rollout, RolloutSpec};
-pub use status::{Decision, Phase, RecordTooLarge, RolloutStatus};
+pub(crate) use status::word;
+pub use status::{CommandStatus, Decision, Phase, RecordTooLarge, RolloutStatus};

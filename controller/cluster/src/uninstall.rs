@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
 use tokio::time::sleep;
 
 use crate::lead::gates::{self, Gate};
-use crate::leader::depose;
+use crate::leader::{NOBODY, depose};
 use crate::versions::{Held, is_open};
 use crate::webhook;
 use crate::world::Key;
@@ -125,7 +126,7 @@ async fn open(client: &Client, shut: &[Pod], say: &mut impl FnMut(&str)) -> Resu
     let (mut opened, mut left, mut fault) = (0, 0, None);
     for pod in shut {
         let key = Key::of(pod);
-        match gates::set(client, pod, Gate::Released, &Timestamp::now().to_string()).await {
+        match gates::set(client, pod, Gate::Released, NOBODY, &Time(Timestamp::now())).await {
             Ok(()) => {
                 say(&format!("gate of pod {key} opened"));
                 opened += 1;

@@ -7,6 +7,7 @@
 mod configuration;
 mod gate;
 mod gateable;
+mod record;
 mod review;
 mod server;
 mod valves;
@@ -14,6 +15,7 @@ mod valves;
 pub use configuration::{NAME, Place, configuration};
 pub use gate::{Gate, MIGRATION, PROMOTED, Why, gate};
 pub use gateable::is_gateable;
+pub use record::valves;
 pub use review::{Known, Notice, Review, review};
 pub use server::{Handled, PATH, handle};
-pub use valves::{Gating, Standing, Valve, Valves, is_restart_of};
+pub use valves::{Gating, Standing, Valve, Valves, fingerprint, is_restart_of};

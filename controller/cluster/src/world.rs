@@ -12,7 +12,10 @@ use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt};
+
+use crate::rollout_object::Rollout;
 
 /// Where an object is. Of kinds that belong to no namespace, `namespace` is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +76,8 @@ pub struct World {
     pub gateways: Objects<Gateway>,
     /// HTTP routes, with the fields of the experimental channel: what is not known cannot be refused.
     pub http_routes: Objects<HttpRoute>,
+    /// Rollouts; one that cannot be read is there all the same.
+    pub rollouts: Objects<DeserializeGuard<Rollout>>,
     /// What may be referred to from other namespaces.
     pub reference_grants: Objects<ReferenceGrant>,
 }

@@ -35,7 +35,9 @@ fn the_sidecar_takes_the_name_and_the_application_keeps_its_port() {
     ] {
         assert_eq!(variable(&pod, name).as_deref(), Some(value), "{name}");
     }
-    assert_eq!(variable(&pod, "POD_IP"), None);
+    let own = &sidecar["env"][0];
+    assert_eq!(own["name"], "TIDEGATE_OWN_ADDRESS");
+    assert_eq!(own["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP", "defined before it is used: {own}");
     let annotations = &pod["metadata"]["annotations"];
     assert_eq!(annotations[INJECTED], env!("CARGO_PKG_VERSION"));
     let taken = Takeover::read(annotations[PORTS].as_str().unwrap()).unwrap();
@@ -135,9 +137,7 @@ spec:
 fn an_application_on_the_pods_address_is_called_there() {
     let pod = POD.replace("'true' }", "'true', tidegate.dev/application-address: pod }");
     let pod = injected(&yaml(&pod), &[yaml(SERVICE)]).unwrap();
-    assert_eq!(variable(&pod, "TIDEGATE_FALLBACK").as_deref(), Some("$(POD_IP):8080"));
-    let first = &pod["spec"]["initContainers"][0]["env"][0];
-    assert_eq!(first["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP", "defined before it is used: {first}");
+    assert_eq!(variable(&pod, "TIDEGATE_FALLBACK").as_deref(), Some("$(TIDEGATE_OWN_ADDRESS):8080"));
 }
 
 #[test]

@@ -36,6 +36,22 @@ fn wrong_command_lines_are_told() {
         ),
         ([&controller[..], &["--config", "f"]].concat(), "cannot be used with"),
         ([&controller[..], &["--fallback", "127.0.0.1:1"]].concat(), "--fallback-listen"),
+        (
+            [&controller[..], &["--fallback", "127.0.0.1:1,127.0.0.1:2", "--fallback-listen", "127.0.0.1:3"]].concat(),
+            "--fallback-listen has 1 address(es) and --fallback 2",
+        ),
+        (
+            [
+                &controller[..],
+                &["--fallback", "127.0.0.1:1,127.0.0.1:2", "--fallback-listen", "127.0.0.1:3,127.0.0.1:3"],
+            ]
+            .concat(),
+            "--fallback-listen names 127.0.0.1:3 twice",
+        ),
+        (
+            [&controller[..], &["--fallback", "127.0.0.1:1,b", "--fallback-listen", "127.0.0.1:3"]].concat(),
+            "invalid value 'b'",
+        ),
         ([&controller[..], &["--workers", "0"]].concat(), "--workers"),
         (vec!["--config", "f", "--state-dir", "s", "--fallback", "a"], "--fallback"),
     ] {

@@ -90,6 +90,23 @@ fn a_sidecar_passes_everything_on_until_it_knows_more() {
 }
 
 #[test]
+fn each_port_of_a_sidecar_leads_to_its_own_port_of_the_application() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ca, token, state) = (path(&directory, "ca"), path(&directory, "token"), path(&directory, "state"));
+    let (one, two) = (Application::start("one"), Application::start("two"));
+    let applications = format!("{},{}", one.address, two.address);
+    let controller = ["--controller", "https://127.0.0.1:9", "--ca", &ca, "--token", &token, "--state-dir", &state];
+    let fallback = ["--fallback", &applications, "--fallback-listen", "127.0.0.1:0,127.0.0.2:0"];
+    let mut proxy = Running::start(&[&controller[..], &fallback[..]].concat());
+    for _ in 0..2 {
+        let address = proxy.address();
+        let expected = if address.ip().to_string() == "127.0.0.1" { "one" } else { "two" };
+        assert_eq!(get(address, "/any/path", "any.host"), (200, expected.into()), "{address}");
+    }
+    assert_eq!(proxy.readiness(), 200);
+}
+
+#[test]
 fn metrics_are_for_loopback_names_unless_another_address_is_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let (arguments, _) = site(&directory);

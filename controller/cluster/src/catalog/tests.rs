@@ -6,7 +6,7 @@ use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::lead::Case;
+use crate::lead::{Case, Moment, Served};
 use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
 
 const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
@@ -92,16 +92,18 @@ fn what_is_written_down_is_published() {
     let world = updating();
     let now = Timestamp::from_millis(1_700_000_000_000);
     let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
-    let fresh = Released::from([(shop(), (asked(), memory.clone()))]);
+    let fresh = Released::from([(shop(), (asked(), Arc::new(memory.clone())))]);
     assert_eq!(entry(&world, &fresh).split.epoch, 0, "nobody has looked yet");
 
     let mut case = Case::new(asked(), memory, now);
     let none = Proxies::default();
-    let span = tidegate_config::Span::from_secs(10);
-    let outcome = case.look(&world, &none, span, None, now);
+    let request_timeout = tidegate_config::Span::from_secs(10);
+    let served = Served { managed: true, targets: Vec::new(), request_timeout };
+    let moment = Moment { world: &world, proxies: &none, served: &served, fault: None, now };
+    let outcome = case.look(&moment, None);
     assert_eq!(outcome.decided[0].record.rule, tidegate_controller::engine::Rule::Start);
     assert!(case.must_write(now));
-    let released = Released::from([(shop(), (asked(), case.memory.clone()))]);
+    let released = Released::from([(shop(), (asked(), Arc::new(case.memory.clone())))]);
     let Entry { service, split } = entry(&world, &released);
     assert_eq!((split.epoch, split.canary), (1_700_000_000_001, Some(name("bb"))));
     assert!(split.rollout.is_some() && service.rollout.is_some());
@@ -110,9 +112,21 @@ fn what_is_written_down_is_published() {
     assert_eq!(service.versions[&name("bb")].endpoints.len(), 1, "testers reach it");
 
     let memory = case.memory.clone();
-    case.wrote(memory, now);
+    case.wrote(memory, case.standing.clone(), now);
     assert!(!case.must_write(now));
-    let again = case.look(&world, &none, span, None, now);
+    let again = case.look(&moment, None);
     assert_eq!(again.decided.len(), 0);
     assert!(!case.must_write(now), "a look that changes nothing writes nothing");
+}
+
+#[test]
+fn what_passes_nobody_of_ours_is_an_ordinary_update() {
+    let (world, now) = (updating(), Timestamp::from_millis(1_700_000_000_000));
+    let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
+    let mut case = Case::new(asked(), memory, now);
+    let (none, served) = (Proxies::default(), Served::default());
+    let outcome = case.look(&Moment { world: &world, proxies: &none, served: &served, fault: None, now }, None);
+    assert!(outcome.decided.is_empty() && case.memory.record.rollout.is_none());
+    let traffic = case.standing.iter().find(|known| known.about.as_str() == "TrafficManaged").unwrap();
+    assert!(traffic.holds == Some(false) && traffic.message.contains("default/shop"), "{traffic:?}");
 }

@@ -1,18 +1,22 @@
 //! PURE. One rollout object as the leader works on it: what is asked for, what is remembered, and what must be written.
 
-use std::net::SocketAddr;
-
-use tidegate_config::policy::Policy;
-use tidegate_config::{Name, Service, Share, Span, Visitor};
-use tidegate_controller::engine::{Command, Observation, Phase, Refusal, Timestamp};
-use tidegate_controller::ledger;
+use tidegate_config::limits::OBJECT_DECISIONS_MAX;
+use tidegate_config::{Name, Service, Share};
+use tidegate_controller::engine::{Observation, Phase, Timestamp};
 use tidegate_controller::lifecycle::Turn;
 use tidegate_controller::proxies::Proxies;
 use tidegate_controller::publish::Layout;
 use tidegate_controller::service_record::{Logged, ServiceRecord};
 
-use crate::site::{Ask, Site, Unreleasable, site};
-use crate::world::{Key, World};
+use super::fault::Fault;
+use super::object::Asked;
+use super::served::Served;
+use super::standing::standing;
+use super::wish::Wish;
+use crate::rollout_object::conditions::Known;
+use crate::rollout_object::{Answered, Decision, Memory};
+use crate::site::{Site, site};
+use crate::world::World;
 
 /// The same for a Service without a rollout, of which only the recent traffic changes.
 const IDLE_WRITTEN_EVERY_MS: u64 = 60_000;
@@ -23,70 +27,19 @@ const IDLE_MS: u64 = 5_000;
 /// Milliseconds after which evidence is written even where nothing was decided: what a successor may have to read anew.
 const WRITTEN_EVERY_MS: u64 = 10_000;
 
-/// What a rollout object asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// The Service.
-    pub service: Key,
-    /// The name that proxies know it by.
-    pub name: Name,
-    /// How its versions are rolled out.
-    pub policy: Policy,
-    /// Who counts as one visitor.
-    pub visitor: Visitor,
-    /// The pod label that tells versions of several workloads apart.
-    pub label: String,
-    /// The port that is judged.
-    pub port: Option<String>,
-    /// The version that is stable at first sight.
-    pub stable: Option<Name>,
-    /// Whether the canary may get more visitors than its part of the pods.
-    pub ignores_capacity: bool,
-}
-
-impl Asked {
-    /// The same, to look at the world with.
-    pub fn ask(&self) -> Ask<'_> {
-        Ask {
-            service: &self.service,
-            policy: &self.policy,
-            visitor: &self.visitor,
-            label: &self.label,
-            port: self.port.as_deref(),
-            stable: self.stable.as_ref(),
-            ignores_capacity: self.ignores_capacity,
-        }
-    }
-}
-
-/// What is remembered between two looks, by whoever leads.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Memory {
-    /// The stable version.
-    pub stable: Option<Name>,
-    /// Versions that were stable before, the newest last.
-    pub trusted: Vec<Name>,
-    /// The rollouts and their evidence.
-    pub record: ServiceRecord,
-    /// The last command that was carried out, by its id.
-    pub command: Option<String>,
-}
-
-impl Memory {
-    /// A memory of nothing, whose epochs come after all that a forgotten one may have issued.
-    pub fn new(now: Timestamp) -> Self {
-        let record = ServiceRecord { epochs: ledger::Ledger::after(now.millis()), ..ServiceRecord::default() };
-        Self { record, ..Self::default() }
-    }
-}
-
-/// A wish of somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// Tells it from others, so that it is carried out once.
-    pub id: String,
-    /// What is wished, and by whom.
-    pub command: Command,
+/// The moment at which a case is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// The cluster.
+    pub world: &'a World,
+    /// What the proxies that serve the Service told.
+    pub proxies: &'a Proxies,
+    /// Who they are.
+    pub served: &'a Served,
+    /// What is wrong with the object as it is now, while the last good one is in force.
+    pub fault: Option<&'a Fault>,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// One rollout object in work.
@@ -96,6 +49,8 @@ pub struct Case {
     pub asked: Asked,
     /// What is remembered.
     pub memory: Memory,
+    /// How it stands, for people.
+    pub standing: Vec<Known>,
     /// How much of it is written.
     written: Written,
 }
@@ -104,6 +59,7 @@ pub struct Case {
 #[derive(Debug, Clone, PartialEq)]
 struct Written {
     memory: Memory,
+    standing: Vec<Known>,
     at: Timestamp,
 }
 
@@ -114,78 +70,72 @@ pub struct Outcome {
     pub decided: Vec<Logged>,
     /// When to look again.
     pub again_ms: u64,
-    /// Why the wish was refused, if it was.
-    pub refusal: Option<Refusal>,
-    /// The Service as it was seen, or why it cannot be released.
-    pub site: Option<Result<Site, Unreleasable>>,
 }
 
 impl Case {
     /// A case as it is written.
     pub fn new(asked: Asked, memory: Memory, now: Timestamp) -> Self {
-        Self { asked, written: Written { memory: memory.clone(), at: now }, memory }
+        let written = Written { memory: memory.clone(), standing: Vec::new(), at: now };
+        Self { asked, memory, standing: Vec::new(), written }
     }
 
     /// One look: what is asked for is followed, what is under way is judged by what the proxies told, a wish is obeyed.
     ///
     /// While the versions cannot be told or no proxy serves them, nothing is decided but what somebody wishes.
-    pub fn look(
-        &mut self,
-        world: &World,
-        proxies: &Proxies,
-        request_timeout: Span,
-        wish: Option<Wish>,
-        now: Timestamp,
-    ) -> Outcome {
+    pub fn look(&mut self, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
+        let world = moment.world;
         let seen = site(world, &self.asked.ask(), self.memory.stable.as_ref(), &self.memory.trusted);
-        let looked = self.turn(seen.as_ref().ok(), proxies, request_timeout, wish, now);
+        let looked = self.turn(seen.as_ref().ok(), moment, wish);
         // A promotion has changed who is stable.
         let seen = site(world, &self.asked.ask(), self.memory.stable.as_ref(), &self.memory.trusted);
         match &seen {
             Ok(site) => lay_out(site, &mut self.memory.record),
             Err(_) => retreat(&mut self.memory.record),
         }
-        Outcome { site: Some(seen), ..looked }
+        self.standing = standing(&self.asked, &self.memory, seen.as_ref().err(), moment);
+        looked
     }
 
-    fn turn(
-        &mut self,
-        site: Option<&Site>,
-        proxies: &Proxies,
-        request_timeout: Span,
-        wish: Option<Wish>,
-        now: Timestamp,
-    ) -> Outcome {
-        let Memory { stable, trusted, record, command } = &mut self.memory;
+    fn turn(&mut self, site: Option<&Site>, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
+        let Moment { proxies, served, now, .. } = *moment;
+        let Memory { stable, trusted, record, answered, decisions } = &mut self.memory;
         let mut outcome = Outcome { again_ms: IDLE_MS, ..Outcome::default() };
         let served_by = u32::try_from(proxies.targets().len()).unwrap_or(u32::MAX);
         let (name, service) = (&self.asked.name, site.map(|site| &site.service));
-        let turn = Turn { name, service, request_timeout, proxies: served_by, now };
+        let turn = Turn { name, service, request_timeout: served.request_timeout, proxies: served_by, now };
         let mut decided = Vec::new();
         if let Some(in_force) = service.and_then(Service::stable_name) {
             remember(stable, trusted, Some(in_force));
             proxies.note_traffic(name, record, in_force, now);
-            if !turn.is_followed(record) {
+            // What passes nobody of ours is an ordinary update: nothing is gated, and nothing is started.
+            let ours = served.managed || record.under_way().is_some();
+            if ours && !turn.is_followed(record) {
                 decided.append(&mut turn.follow(record));
             }
         }
+        let command = wish.as_ref().and_then(|wish| wish.command.clone().ok());
         let judged = site.is_some() && !proxies.targets().is_empty();
-        if let Some(status) = record.under_way().filter(|_| judged || wish.is_some()) {
-            let seen = proxies.observe(name, status, record, judged);
-            let wished = wish.as_ref().map(|wish| wish.command.clone());
-            let observation = Observation { in_force: proxies.epoch_in_force(name), command: wished, ..seen };
-            if let Some(mut looked) = turn.look(record, observation) {
-                decided.append(&mut looked.decided);
-                outcome.again_ms = looked.again_ms;
-                outcome.refusal = looked.refusal;
+        let mut refused = wish.as_ref().and_then(|wish| wish.command.clone().err());
+        match record.under_way() {
+            Some(status) if judged || command.is_some() => {
+                let seen = proxies.observe(name, status, record, judged);
+                let observation = Observation { in_force: proxies.epoch_in_force(name), command, ..seen };
+                if let Some(mut looked) = turn.look(record, observation) {
+                    decided.append(&mut looked.decided);
+                    outcome.again_ms = looked.again_ms;
+                    refused = refused.or(looked.refusal.map(|refusal| refusal.to_string()));
+                }
             }
+            None if command.is_some() => refused = Some("no rollout is under way; possible: a new version".to_owned()),
+            _ => {}
         }
-        if let Some(wish) = wish {
-            *command = Some(wish.id);
+        if let Some(Wish { id, .. }) = wish {
+            *answered = Some(Answered { id, refused });
         }
         if let Some(promoted) = record.stable_now.take() {
             remember(stable, trusted, Some(&promoted.version));
         }
+        show(decisions, &decided);
         outcome.decided = log(record, decided);
         outcome
     }
@@ -193,33 +143,29 @@ impl Case {
     /// Whether the memory must be written now: anything that somebody could have noticed is written at once, evidence alone
     /// now and then.
     pub fn must_write(&self, now: Timestamp) -> bool {
-        let Written { memory, at } = &self.written;
-        let noticed = |memory: &Memory| {
+        let Written { memory, standing, at } = &self.written;
+        let noticed = |memory: &Memory, standing: &[Known]| {
             let status = memory.record.rollout.as_ref();
             let told = status.map(|it| (it.rollout, it.phase, it.step, it.share, it.in_force_since, it.seq));
-            (
-                memory.stable.clone(),
-                memory.command.clone(),
-                memory.record.epochs.current(),
-                told,
-                memory.record.decisions,
-            )
+            let reasons: Vec<_> =
+                standing.iter().map(|known| (known.about, known.holds, known.reason.clone())).collect();
+            let epoch = memory.record.epochs.current();
+            (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons)
         };
         let every = if self.memory.record.under_way().is_some() { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };
-        noticed(memory) != noticed(&self.memory) || now.millis_since(*at) >= every && !self.is_written(&self.memory)
+        noticed(memory, standing) != noticed(&self.memory, &self.standing)
+            || now.millis_since(*at) >= every && !self.is_written(&self.memory)
     }
 
     /// Whether this is what we have written, as far as it is written at all.
     pub fn is_written(&self, memory: &Memory) -> bool {
-        let written = &self.written.memory;
-        let text = |memory: &Memory| serde_json::to_string(&memory.record).ok();
-        (&written.stable, &written.trusted, &written.command) == (&memory.stable, &memory.trusted, &memory.command)
-            && text(written) == text(memory)
+        let text = |memory: &Memory| serde_json::to_string(memory).ok();
+        text(&self.written.memory) == text(memory)
     }
 
-    /// Notes that this memory is written.
-    pub fn wrote(&mut self, memory: Memory, at: Timestamp) {
-        self.written = Written { memory, at };
+    /// Notes what is written.
+    pub fn wrote(&mut self, memory: Memory, standing: Vec<Known>, at: Timestamp) {
+        self.written = Written { memory, standing, at };
     }
 }
 
@@ -233,6 +179,12 @@ fn remember(stable: &mut Option<Name>, trusted: &mut Vec<Name>, now: Option<&Nam
         trusted.push(before);
         trusted.drain(..trusted.len().saturating_sub(TRUSTED_MAX));
     }
+}
+
+/// Adds decisions to those that people see; the oldest go.
+fn show(decisions: &mut Vec<Decision>, decided: &[tidegate_controller::engine::Record]) {
+    decisions.extend(decided.iter().map(Decision::of));
+    decisions.drain(..decisions.len().saturating_sub(OBJECT_DECISIONS_MAX));
 }
 
 /// Numbers decisions over all rollouts of the object.
@@ -271,6 +223,3 @@ fn retreat(record: &mut ServiceRecord) {
     let arms = layout.capped(Share::ZERO).arms;
     record.epochs.issue(&arms, None);
 }
-
-/// The addresses at which the proxies that serve a Service are read.
-pub type Targets = Vec<SocketAddr>;

@@ -4,12 +4,21 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tidegate_config::Span;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff;
+use tidegate_config::{Name, Span};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
-use super::case::{Asked, Case, Memory, Outcome, Targets, Wish};
+use super::case::{Case, Moment, Outcome};
+use super::fault::Fault;
+use super::object::{Asked, Object};
 use super::scraper::Scraped;
+use super::served::Served;
+use super::standing::of_object;
+use super::wish::Wish;
+use crate::rollout_object::conditions::{self, Known};
+use crate::rollout_object::{Memory, RolloutStatus};
 use crate::world::{Key, World};
 
 /// Least milliseconds between two looks at one object, whatever is asked for.
@@ -18,36 +27,10 @@ const LOOK_AGAIN_MIN_MS: u64 = 20;
 const PATIENCE_MS: u64 = 5_000;
 /// Milliseconds after a failed write until the next.
 const WRITE_AGAIN_MS: u64 = 1_000;
+/// How often proxies are read for a Service without a rollout.
+const IDLE_READ_EVERY: Span = Span::from_secs(5);
 /// Versions of an object that we have replaced, as many as a watch may still bring.
 const PAST_MAX: usize = 16;
-
-/// A rollout object as the API server has it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Object {
-    /// Where it is.
-    pub key: Key,
-    /// Tells it from one of the same name before or after (`metadata.uid`).
-    pub uid: String,
-    /// Tells this state of it from others (`metadata.resourceVersion`).
-    pub version: String,
-    /// What it asks for, or what is wrong with that.
-    pub asked: Result<Asked, String>,
-    /// What is written in its status; `None` before the first time.
-    pub memory: Option<Memory>,
-    /// The newest wish.
-    pub wish: Option<Wish>,
-    /// Who wrote it last.
-    pub leader: Option<String>,
-}
-
-/// Who serves a Service.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Served {
-    /// Where its proxies are read.
-    pub targets: Targets,
-    /// The longest request timeout of the routes to it.
-    pub request_timeout: Span,
-}
 
 /// What must be written.
 #[derive(Debug, Clone)]
@@ -58,8 +41,12 @@ pub struct Write {
     pub uid: String,
     /// The state of it that this follows from.
     pub version: String,
-    /// What is remembered from now on.
-    pub memory: Memory,
+    /// What is remembered from now on, where anything is.
+    pub memory: Option<Memory>,
+    /// How it stands.
+    pub standing: Vec<Known>,
+    /// The status that says all of this.
+    pub status: RolloutStatus,
     /// When it was decided.
     pub at: Timestamp,
 }
@@ -70,6 +57,8 @@ pub struct Desk {
     /// Who works here.
     me: String,
     open: BTreeMap<Key, Open>,
+    /// Objects that say nothing that could be done, and have not been told so yet.
+    faulty: BTreeMap<Key, Object>,
     readings: BTreeMap<SocketAddr, Scraped>,
 }
 
@@ -78,11 +67,16 @@ struct Open {
     case: Case,
     uid: String,
     version: String,
+    generation: Option<i64>,
+    fault: Option<Fault>,
+    conditions: Vec<Condition>,
     past: Vec<String>,
     wish: Option<Wish>,
     due: Timestamp,
     looked: Timestamp,
     writing: bool,
+    /// Whether it is due, and proxies have not answered yet.
+    waits: bool,
     /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused.
     stamp: bool,
 }
@@ -96,18 +90,28 @@ impl Desk {
     /// Takes in the objects as they are now.
     pub fn take(&mut self, objects: Vec<Object>, now: Timestamp) {
         let mut left = std::mem::take(&mut self.open);
+        self.faulty.clear();
         for object in objects {
-            let Ok(asked) = &object.asked else { continue };
             let known = left.remove(&object.key).filter(|open| open.uid == object.uid);
-            let open = match known {
-                Some(mut open) => {
-                    open.renew(asked, &object, now);
+            let conflicted = matches!(object.fault, Some(Fault::Conflicted(_)));
+            let open = match (known, &object.asked) {
+                (Some(mut open), asked) if !conflicted => {
+                    open.renew(asked.as_ref(), &object, now);
                     open
                 }
-                None => Open::new(asked, &object, &self.me, now),
+                (_, Some(asked)) => Open::new(asked, &object, &self.me, now),
+                (_, None) => {
+                    self.faulty.insert(object.key.clone(), object);
+                    continue;
+                }
             };
             self.open.insert(object.key, open);
         }
+    }
+
+    /// Forgets what proxies told that are read no more.
+    pub fn keep(&mut self, is_read: impl Fn(&SocketAddr) -> bool) {
+        self.readings.retain(|target, _| is_read(target));
     }
 
     /// Takes in what a proxy told.
@@ -115,28 +119,35 @@ impl Desk {
         self.readings.insert(scraped.target, scraped);
     }
 
-    /// Looks at everything that is due. Returns what came of it, and what must be written.
+    /// Looks at everything that is due. Returns what was decided, and what must be written.
     pub fn look(
         &mut self,
         world: &World,
-        served: &BTreeMap<Key, Served>,
+        served: &BTreeMap<Name, Served>,
         now: Timestamp,
     ) -> (Vec<(Key, Outcome)>, Vec<Write>) {
-        let (mut outcomes, mut writes) = (Vec::new(), Vec::new());
+        let mut outcomes = Vec::new();
+        let mut writes: Vec<Write> =
+            std::mem::take(&mut self.faulty).into_values().filter_map(|it| told(&it, now)).collect();
         let nobody = Served::default();
         for (key, open) in &mut self.open {
-            let by = served.get(&open.case.asked.service).unwrap_or(&nobody);
+            let by = served.get(&open.case.asked.name).unwrap_or(&nobody);
             if !open.is_due(by, &self.readings, now) {
+                open.waits = now >= open.due;
                 continue;
             }
+            open.waits = false;
             let proxies = open.proxies(by, &self.readings);
-            let outcome = open.case.look(world, &proxies, by.request_timeout, open.wish.take(), now);
+            let wish = open.wish.take();
+            let moment = Moment { world, proxies: &proxies, served: by, fault: open.fault.as_ref(), now };
+            let outcome = open.case.look(&moment, wish);
             open.looked = now;
             open.due = Timestamp::from_millis(now.millis() + outcome.again_ms.max(LOOK_AGAIN_MIN_MS));
-            if open.stamp || open.case.must_write(now) {
+            if (open.stamp || open.case.must_write(now))
+                && let Some(write) = open.write(key, &self.me, now)
+            {
                 open.writing = true;
-                let (uid, version, memory) = (open.uid.clone(), open.version.clone(), open.case.memory.clone());
-                writes.push(Write { key: key.clone(), uid, version, memory, at: now });
+                writes.push(write);
             }
             outcomes.push((key.clone(), outcome));
         }
@@ -147,68 +158,122 @@ impl Desk {
     pub fn wrote(&mut self, write: Write, version: Option<String>, now: Timestamp) {
         let Some(open) = self.open.get_mut(&write.key).filter(|open| open.uid == write.uid) else { return };
         open.writing = false;
-        match version {
-            Some(version) => {
+        match (version, write.memory) {
+            (Some(version), Some(memory)) => {
                 open.stamp = false;
                 open.move_on(version);
-                open.case.wrote(write.memory, write.at);
+                open.conditions = write.status.conditions;
+                open.case.wrote(memory, write.standing, write.at);
             }
             // Either the object has changed, and will be seen, or the API server is away: then all is tried again.
-            None => open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS),
+            _ => open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS),
         }
     }
 
     /// The first moment at which something is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.open.values().filter(|open| !open.writing).map(|open| open.due).min()
+        let due = |open: &Open| {
+            if open.waits { Timestamp::from_millis(open.due.millis() + PATIENCE_MS) } else { open.due }
+        };
+        self.open.values().filter(|open| !open.writing).map(due).min()
     }
 
-    /// The Services in work, and whether a rollout of them is under way.
-    pub fn services(&self) -> impl Iterator<Item = (&Key, bool)> {
-        self.open.values().map(|open| (&open.case.asked.service, open.case.memory.record.under_way().is_some()))
+    /// The names of the Services in work, each with how often its proxies are to be read.
+    pub fn reads(&self) -> impl Iterator<Item = (&Name, Span)> {
+        self.open.values().map(|open| {
+            let status = open.case.memory.record.under_way();
+            (&open.case.asked.name, status.map_or(IDLE_READ_EVERY, |status| status.plan.scrape_interval))
+        })
     }
+}
+
+/// What an object is told that says nothing that could be done; `None` where it was told already, or cannot be.
+fn told(object: &Object, now: Timestamp) -> Option<Write> {
+    let standing = of_object(object.fault.as_ref());
+    let says = |known: &Known| {
+        let found = object.conditions.iter().find(|it| it.type_ == known.about.as_str());
+        found.is_some_and(|it| it.reason == known.reason && it.message == known.message)
+    };
+    if standing.iter().all(says) {
+        return None;
+    }
+    let mut status = RolloutStatus { conditions: object.conditions.clone(), ..RolloutStatus::default() };
+    conditions::note(&mut status.conditions, &standing, object.generation, &seconds(now));
+    let Object { key, uid, version, .. } = object.clone();
+    Some(Write { key, uid, version, memory: None, standing, status, at: now })
+}
+
+/// Conditions are dated in whole seconds.
+fn seconds(now: Timestamp) -> Time {
+    let seconds = i64::try_from(now.millis() / 1_000).unwrap_or(i64::MAX);
+    Time(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX))
 }
 
 impl Open {
     fn new(asked: &Asked, object: &Object, me: &str, now: Timestamp) -> Self {
-        let memory = object.memory.clone().unwrap_or_else(|| Memory::new(now));
+        let memory = object.memory.as_deref().cloned().unwrap_or_else(|| Memory::new(now));
         let mut open = Self {
             stamp: object.leader.as_deref() != Some(me),
             case: Case::new(asked.clone(), memory, now),
             uid: object.uid.clone(),
             version: object.version.clone(),
+            generation: object.generation,
+            fault: object.fault.clone(),
+            conditions: object.conditions.clone(),
             past: Vec::new(),
             wish: None,
             due: now,
             looked: Timestamp::default(),
             writing: false,
+            waits: false,
         };
         open.hear(object, now);
         open
     }
 
-    /// Takes in what has changed in the object. What we have written ourselves is known.
-    fn renew(&mut self, asked: &Asked, object: &Object, now: Timestamp) {
+    /// Takes in what has changed in the object. What we have written ourselves is known, and what is wrong with it changes
+    /// nothing of what was good.
+    fn renew(&mut self, asked: Option<&Asked>, object: &Object, now: Timestamp) {
+        if self.fault != object.fault {
+            self.fault.clone_from(&object.fault);
+            self.due = now;
+        }
+        // This does not come from the object alone: the ports of its Service are in it.
+        if let Some(asked) = asked.filter(|asked| self.case.asked != **asked) {
+            self.case.asked = asked.clone();
+            self.due = now;
+        }
         if object.version == self.version || self.writing || self.past.contains(&object.version) {
             return;
         }
         self.move_on(object.version.clone());
+        self.generation = object.generation;
         if let Some(memory) = object.memory.as_ref().filter(|memory| !self.case.is_written(memory)) {
             // Somebody else has written: that is how it is.
-            self.case = Case::new(asked.clone(), memory.clone(), now);
-        }
-        if self.case.asked != *asked {
-            self.case.asked = asked.clone();
-            self.due = now;
+            self.case = Case::new(self.case.asked.clone(), (**memory).clone(), now);
+            self.conditions.clone_from(&object.conditions);
         }
         self.hear(object, now);
     }
 
     fn hear(&mut self, object: &Object, now: Timestamp) {
-        if let Some(wish) = object.wish.as_ref().filter(|wish| self.case.memory.command.as_ref() != Some(&wish.id)) {
+        let answered = self.case.memory.answered.as_ref().map(|answered| &answered.id);
+        if let Some(wish) = object.wish.as_ref().filter(|wish| answered != Some(&wish.id)) {
             self.wish = Some(wish.clone());
             self.due = now;
         }
+    }
+
+    /// The status to be written; `None` where it would be too large, which the limits of what is in it prevent.
+    fn write(&self, key: &Key, me: &str, now: Timestamp) -> Option<Write> {
+        let Case { memory, standing, .. } = &self.case;
+        let mut status = RolloutStatus { observed_generation: self.generation, ..RolloutStatus::default() };
+        status.conditions.clone_from(&self.conditions);
+        conditions::note(&mut status.conditions, standing, self.generation, &seconds(now));
+        status.remember(memory, me).ok()?;
+        let (uid, version) = (self.uid.clone(), self.version.clone());
+        let (memory, standing) = (Some(memory.clone()), standing.clone());
+        Some(Write { key: key.clone(), uid, version, memory, standing, status, at: now })
     }
 
     fn move_on(&mut self, version: String) {

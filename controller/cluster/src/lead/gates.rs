@@ -1,6 +1,7 @@
 //! Opens and shuts the gates of pods, one condition of a pod's status each (`status.conditions`, type [`GATE`]).
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -20,16 +21,18 @@ pub enum Gate {
 }
 
 /// Opens or shuts the gate of a pod as it was seen: one that has changed since is refused by the API server (409), and seen
-/// anew.
-pub async fn set(client: &Client, pod: &Pod, gate: Gate, now: &str) -> Result<(), kube::Error> {
+/// anew. The name of whoever leads is in it, so that a new leader changes every gate it holds, and what an earlier one still
+/// writes is refused.
+pub async fn set(client: &Client, pod: &Pod, gate: Gate, leader: &str, now: &Time) -> Result<(), kube::Error> {
     let Key { namespace, name } = Key::of(pod);
     let (status, reason, message) = match gate {
-        Gate::Open => ("True", "Promoted", "This version was promoted."),
+        Gate::Open => ("True", "Promoted", "nothing holds this pod"),
         Gate::Shut => {
-            ("False", "OnTrial", "This version is tried on a part of the visitors; its pods wait for its promotion.")
+            ("False", "OnTrial", "this version is tried on a part of the visitors and waits for its promotion")
         }
-        Gate::Released => ("True", "Uninstalled", "Tidegate was removed: nobody decides about this version any more."),
+        Gate::Released => ("True", "Uninstalled", "Tidegate was removed; nobody decides about this version any more"),
     };
+    let message = format!("{leader}: {message}");
     let patch = json!({
         "metadata": {"uid": pod.metadata.uid, "resourceVersion": pod.metadata.resource_version},
         "status": {"conditions": [{

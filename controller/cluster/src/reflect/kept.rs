@@ -10,11 +10,14 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, Node, Pod, PodTemplateSpec, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ObjectMeta;
+use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::{Scope, watched};
+use crate::rollout_object::Rollout;
+use crate::webhook::fingerprint;
 use crate::world::{Objects, World};
 
 /// A kind that is kept.
@@ -59,7 +62,8 @@ kept! {
     EndpointSlice => endpoint_slices;
     Pod => pods, trim_pod;
     Deployment => deployments, |it: &mut Deployment| if let Some(spec) = &mut it.spec { trim_template(&mut spec.template) };
-    ReplicaSet => replica_sets, |it: &mut ReplicaSet| if let Some(spec) = &mut it.spec { spec.template = None };
+    ReplicaSet => replica_sets,
+        |it: &mut ReplicaSet| if let Some(spec) = &mut it.spec { spec.template = spec.template.as_ref().map(fingerprint) };
     StatefulSet => stateful_sets,
         |it: &mut StatefulSet| if let Some(spec) = &mut it.spec { spec.volume_claim_templates = None; trim_template(&mut spec.template) };
     Secret => secrets;
@@ -67,6 +71,7 @@ kept! {
     Gateway => gateways;
     HttpRoute => http_routes;
     ReferenceGrant => reference_grants;
+    DeserializeGuard<Rollout> => rollouts;
 }
 
 macro_rules! kept_without_namespace {
@@ -104,6 +109,10 @@ fn trim_node(node: &mut Node) {
 }
 
 fn trim_pod(pod: &mut Pod) {
+    if let Some(annotations) = &mut pod.metadata.annotations {
+        // What a sidecar trusts, kilobytes of it in each pod.
+        annotations.remove(tidegate_inject::CA);
+    }
     if let Some(spec) = pod.spec.take() {
         pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
             node_name: spec.node_name,

@@ -40,20 +40,20 @@ const MESSAGE_BYTES_MAX: usize = 32_768;
 
 /// What is known of one condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known<'a> {
+pub struct Known {
     /// Which.
     pub about: About,
     /// Whether it holds; `None` where that is not known.
     pub holds: Option<bool>,
     /// Why, in one word of letters in camel case, for machines.
-    pub reason: &'a str,
+    pub reason: String,
     /// Why, in a sentence for people.
-    pub message: &'a str,
+    pub message: String,
 }
 
 /// Notes conditions. What was noted before keeps its time of transition as long as its status stays the same, and its
 /// place in the list; others are left as they are.
-pub fn note(conditions: &mut Vec<Condition>, known: &[Known<'_>], generation: Option<i64>, now: &Time) {
+pub fn note(conditions: &mut Vec<Condition>, known: &[Known], generation: Option<i64>, now: &Time) {
     for Known { about, holds, reason, message } in known {
         let status = match holds {
             Some(true) => "True",
@@ -67,7 +67,7 @@ pub fn note(conditions: &mut Vec<Condition>, known: &[Known<'_>], generation: Op
         let mut condition = Condition {
             type_: about.as_str().to_owned(),
             status: status.to_owned(),
-            reason: (*reason).to_owned(),
+            reason: reason.clone(),
             message: message[..end].to_owned(),
             observed_generation: generation,
             last_transition_time: now.clone(),
@@ -95,7 +95,12 @@ mod tests {
     #[test]
     fn the_time_of_a_transition_stays_with_its_status() {
         let mut conditions = Vec::new();
-        let known = |holds, reason| Known { about: About::Progressing, holds, reason, message: "" };
+        let known = |holds, reason: &str| Known {
+            about: About::Progressing,
+            holds,
+            reason: reason.to_owned(),
+            message: String::new(),
+        };
         for (second, holds, reason, since, why) in [
             (1, Some(true), "Soak", 1, "new"),
             (2, Some(true), "Soak", 1, "nothing has changed"),
@@ -114,7 +119,7 @@ mod tests {
     fn messages_end_at_a_letter() {
         let mut conditions = Vec::new();
         let message = "é".repeat(MESSAGE_BYTES_MAX);
-        let known = Known { about: About::Degraded, holds: Some(true), reason: "Aborted", message: &message };
+        let known = Known { about: About::Degraded, holds: Some(true), reason: "Aborted".to_owned(), message };
         note(&mut conditions, &[known], None, &time(1));
         assert_eq!(conditions[0].message.len(), MESSAGE_BYTES_MAX);
     }

@@ -4,10 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tidegate_config::{Name, Share, limits};
 use tidegate_controller::engine::{self, Action, Record, Timestamp};
-use tidegate_controller::service_record::ServiceRecord;
+
+use super::memory::{Answered, Memory};
 
 /// The status of a Rollout. Everything but `conditions` follows from `record` and the decisions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -51,10 +51,33 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
     pub decisions: Vec<Decision>,
-    /// What the controller remembers. Of no form that anybody else may rely on.
+    /// The last command, and what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "opaque")]
-    pub record: Option<Value>,
+    pub command: Option<CommandStatus>,
+    /// Who wrote this: the pod of the controller that led.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub leader: Option<String>,
+    /// What the controller remembers, of no form that anybody else may rely on. A text, since numbers of 64 bits do not
+    /// survive the API server in every form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::OBJECT_RECORD_BYTES_MAX))]
+    pub record: Option<String>,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandStatus {
+    /// The command's id, as its annotation gave it.
+    #[schemars(length(max = limits::COMMAND_ID_BYTES_MAX))]
+    pub id: String,
+    /// Whether it was carried out.
+    pub done: bool,
+    /// Why it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
 }
 
 /// Where a rollout is in its life.
@@ -100,16 +123,6 @@ fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "minimum": 0, "nullable": true })
 }
 
-/// One value as far as owners of fields are concerned: to list each number of it would make the object twice as large.
-fn opaque(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "x-kubernetes-preserve-unknown-fields": true,
-        "x-kubernetes-map-type": "atomic",
-        "nullable": true,
-    })
-}
-
 /// More is remembered than an object may hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{bytes} bytes to remember, at most {max}", max = limits::OBJECT_RECORD_BYTES_MAX)]
@@ -120,39 +133,38 @@ pub struct RecordTooLarge {
 
 impl RolloutStatus {
     /// Stores what is remembered of the Service, and shows what people want to see of it. On error nothing is changed.
-    pub fn remember(&mut self, record: &ServiceRecord) -> Result<(), RecordTooLarge> {
+    pub fn remember(&mut self, memory: &Memory, leader: &str) -> Result<(), RecordTooLarge> {
         // A record is made of numbers, texts and lists with texts as keys: it always has a JSON form.
-        let value = serde_json::to_value(record).unwrap_or_default();
-        let bytes = value.to_string().len();
-        if bytes > limits::OBJECT_RECORD_BYTES_MAX {
-            return Err(RecordTooLarge { bytes });
+        let text = serde_json::to_string(memory).unwrap_or_default();
+        if text.len() > limits::OBJECT_RECORD_BYTES_MAX {
+            return Err(RecordTooLarge { bytes: text.len() });
         }
-        let rollout = record.rollout.as_ref();
+        let rollout = memory.record.rollout.as_ref();
         self.phase = Some(rollout.map_or(Phase::Idle, |status| Phase::from(status.phase)));
         self.canary = rollout.map(|status| status.canary.clone());
         self.share = rollout.map(|status| status.share);
         self.step = rollout.and_then(|status| status.step).map(|step| step as u64 + 1);
         self.started_at = rollout.map(|status| time(status.started));
         self.message = rollout.and_then(|status| status.recent.last()).map(|last| shortened(&last.text, 4096));
-        self.epoch = Some(record.epochs.current());
-        self.stable = rollout.map(|status| match status.phase {
-            engine::Phase::Promoted => status.canary.clone(),
-            _ => status.stable.clone(),
+        self.epoch = Some(memory.record.epochs.current());
+        self.stable.clone_from(&memory.stable);
+        self.decisions.clone_from(&memory.decisions);
+        self.command = memory.answered.as_ref().map(|Answered { id, refused }| CommandStatus {
+            id: shortened(id, limits::COMMAND_ID_BYTES_MAX),
+            done: refused.is_none(),
+            message: refused.as_ref().map(|why| shortened(why, 1024)),
         });
-        self.record = Some(value);
+        self.leader = Some(leader.to_owned());
+        self.record = Some(text);
         Ok(())
     }
 
     /// What is remembered of the Service; `None` where nothing is yet. On error somebody else has written there, or a
     /// controller of another version.
-    pub fn remembered(&self) -> Result<Option<ServiceRecord>, serde_json::Error> {
-        self.record.as_ref().map(ServiceRecord::deserialize).transpose()
-    }
-
-    /// Adds decisions, the newest last; the oldest go.
-    pub fn decided(&mut self, records: &[Record]) {
-        self.decisions.extend(records.iter().map(Decision::of));
-        self.decisions.drain(..self.decisions.len().saturating_sub(limits::OBJECT_DECISIONS_MAX));
+    pub fn remembered(&self) -> Result<Option<Memory>, serde_json::Error> {
+        let read = |text: &String| serde_json::from_str::<Memory>(text);
+        let memory = self.record.as_ref().map(read).transpose()?;
+        Ok(memory.map(|memory| Memory { decisions: self.decisions.clone(), ..memory }))
     }
 }
 
@@ -187,7 +199,7 @@ impl Decision {
 }
 
 /// The name of a choice as it is stored.
-fn word(choice: &impl Serialize) -> String {
+pub(crate) fn word(choice: &impl Serialize) -> String {
     serde_json::to_value(choice).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -1,28 +1,32 @@
 //! What the leader does to the cluster's objects, each time the world changes: the objects of Gateways, and the statuses of
 //! all that is ours. Level-triggered: nothing is remembered that must be done.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gateway_api::experimental::httproutes::HttpRoute;
 use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_controller::clock::Clock;
 use tokio::sync::watch;
 
 use super::Options;
+use super::picture::{Picture, Pictures};
 use crate::gateway::infrastructure::{GATEWAY_LABEL, Setup, label_value, object_name, plan};
 use crate::gateway::status::{self, Deployed, class, gateway, http_route};
-use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses, compile};
+use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
+use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
+use crate::lead::{Annotated, Change, Gating, annotated, gating};
+use crate::rollout_object::Rollout;
 use crate::world::{Key, World};
 
 /// The config map in a Gateway's namespace by which proxies know the controller.
@@ -34,17 +38,18 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn carry_out(
     client: Client,
     options: Options,
-    mut worlds: watch::Receiver<Option<Arc<World>>>,
+    mut pictures: Pictures,
     mut leads: watch::Receiver<bool>,
     trusted: watch::Receiver<String>,
 ) {
     let setup = Setup {
         image: options.proxy_image.clone(),
-        controller: format!("https://{}.{}.svc:{}", options.service, options.namespace, options.publications.port()),
+        controller: super::controller_url(&options),
         ca_config_map: AUTHORITY.to_owned(),
         service_ranges: options.service_ranges.clone(),
     };
-    let mut effects = Effects { client, setup, options, trusted, applied: Applied::default() };
+    let mut effects =
+        Effects { client, setup, options, trusted, applied: Applied::default(), stamped: BTreeSet::new() };
     let mut failed = false;
     loop {
         let pause = async {
@@ -55,16 +60,17 @@ pub(super) async fn carry_out(
             }
         };
         tokio::select! {
-            changed = worlds.changed() => if changed.is_err() { return },
+            changed = pictures.changed() => if changed.is_err() { return },
             changed = leads.changed() => if changed.is_err() { return },
             () = pause => {}
         }
-        let world = worlds.borrow_and_update().clone();
-        let Some(world) = world.filter(|_| *leads.borrow_and_update()) else {
+        let picture = pictures.borrow_and_update().clone();
+        let Some(picture) = picture.filter(|_| *leads.borrow_and_update()) else {
             effects.applied = Applied::default();
+            effects.stamped.clear();
             continue;
         };
-        failed = !effects.bring(&world).await;
+        failed = !effects.bring(&picture).await;
     }
 }
 
@@ -74,14 +80,17 @@ struct Effects {
     options: Options,
     trusted: watch::Receiver<String>,
     applied: Applied,
+    /// Pods that this leader holds, by uid: it has written its name into their gates.
+    stamped: BTreeSet<String>,
 }
 
 impl Effects {
     /// Brings everything to what follows from the world; says whether all of it could be written.
-    async fn bring(&mut self, world: &World) -> bool {
-        let compiled = compile(world, CONTROLLER_NAME, &self.options.gateways);
+    async fn bring(&mut self, picture: &Picture) -> bool {
+        let Picture { world, compiled, .. } = picture;
+        // Visitors first, then what serves them, then what is told of it.
+        let mut all = self.gates(picture).await & self.annotated(world).await;
         self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
-        let mut all = true;
         for (key, compilation) in &compiled.gateways {
             let Some(object) = world.gateways.get(key) else { continue };
             let Some(wanted) = plan(object, compilation, &self.setup) else { continue };
@@ -89,7 +98,48 @@ impl Effects {
             let authority = authority(AUTHORITY, &key.namespace, &bundle);
             all &= told(key, self.applied.bring(&self.client, world, key, &wanted, &authority).await);
         }
-        all & self.statuses(world, &compiled).await
+        all & self.statuses(world, compiled).await
+    }
+
+    /// Opens and shuts gates of pods.
+    async fn gates(&mut self, picture: &Picture) -> bool {
+        let Gating { changes, held } = gating(&picture.world, &picture.rollouts, &picture.served);
+        let stays = held.into_iter().map(|pod| Change { pod, gate: Gate::Shut });
+        let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
+        let unstamped = stays.filter(|change| !self.stamped.contains(&uid(&change.pod)));
+        let due: Vec<Change> = changes.into_iter().chain(unstamped).collect();
+        let now = now();
+        let mut all = true;
+        for Change { pod, gate } in due {
+            let set = gates::set(&self.client, &pod, gate, &self.options.identity, &now).await;
+            if set.is_ok() && gate == Gate::Shut {
+                self.stamped.insert(uid(&pod));
+            }
+            all &= told(&Key::of(&*pod), set);
+        }
+        all
+    }
+
+    /// Brings rollout objects to what annotations of Services ask for.
+    async fn annotated(&self, world: &World) -> bool {
+        let Annotated { create, replace, delete, faults: _ } = annotated(world);
+        let mut all = true;
+        for rollout in create {
+            let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace().unwrap_or_default());
+            all &= told(&Key::of(&rollout), api.create(&PostParams::default(), &rollout).await.map(drop));
+        }
+        for rollout in replace {
+            let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace().unwrap_or_default());
+            let replaced = api.replace(&rollout.name_any(), &PostParams::default(), &rollout).await;
+            all &= told(&Key::of(&rollout), replaced.map(drop));
+        }
+        for (key, uid, version) in delete {
+            let api: Api<Rollout> = namespaced(&self.client, &key.namespace);
+            let preconditions = Preconditions { uid: Some(uid), resource_version: Some(version) };
+            let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            all &= told(&key, api.delete(&key.name, &params).await.map(drop));
+        }
+        all
     }
 
     async fn statuses(&self, world: &World, compiled: &Compiled) -> bool {

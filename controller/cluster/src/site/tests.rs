@@ -135,6 +135,9 @@ fn the_next_value_of_the_label_is_tried() {
         ("B".to_owned(), None, 1_000_000, vec![], 1, 0),
         "the old one is a standby without visitors"
     );
+    // While it was the only workload, its revision was its name.
+    let first = seen(&workloads((MADE, LATER)), Some("aa"), &[]).unwrap();
+    assert_eq!(told(&first), told(&site));
     let error = seen(&workloads((MADE, LATER)), None, &[]).unwrap_err();
     assert!(error.contains("several versions (A, B)") && error.contains("tidegate.dev/stable"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tidegate_config::Name;
 
@@ -88,7 +88,10 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
     if spec.and_then(|spec| spec.publish_not_ready_addresses) == Some(true) {
         return Err(Undiscovered::NotReadyAddresses(service.clone()));
     }
-    let pods = selected(world, service, object)?;
+    if spec.and_then(|spec| spec.selector.as_ref()).is_none_or(BTreeMap::is_empty) {
+        return Err(Undiscovered::NoSelector(service.clone()));
+    }
+    let pods = selected(world, service);
     let owned: Vec<(Arc<Pod>, Option<Owner>)> = pods.iter().map(|pod| (pod.clone(), owner(world, pod))).collect();
     let workloads: BTreeSet<Option<(&str, &Key)>> =
         owned.iter().map(|(_, owner)| owner.as_ref().map(|owner| (owner.kind.as_str(), &owner.key))).collect();
@@ -102,15 +105,22 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
     }
 }
 
-/// The pods that a Service selects.
-fn selected(world: &World, key: &Key, service: &Service) -> Result<Vec<Arc<Pod>>, Undiscovered> {
-    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty());
-    let selector = selector.ok_or_else(|| Undiscovered::NoSelector(key.clone()))?;
+/// The workloads that a Service's pods belong to.
+pub fn workloads(world: &World, service: &Key) -> BTreeSet<Key> {
+    selected(world, service).iter().filter_map(|pod| Some(owner(world, pod)?.key)).collect()
+}
+
+/// The pods that a Service selects; none where it selects by nothing.
+pub fn selected(world: &World, service: &Key) -> Vec<Arc<Pod>> {
+    let spec = world.services.get(service).and_then(|object| object.spec.as_ref());
+    let Some(selector) = spec.and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty()) else {
+        return Vec::new();
+    };
     let has = |pod: &Pod| {
         let labels = pod.metadata.labels.as_ref();
         selector.iter().all(|(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value))
     };
-    Ok(world.pods_of(&key.namespace).filter(|pod| has(pod) && !has_ended(pod)).cloned().collect())
+    world.pods_of(&service.namespace).filter(|pod| has(pod) && !has_ended(pod)).cloned().collect()
 }
 
 /// A pod that ran to its end stays as an object for a while.

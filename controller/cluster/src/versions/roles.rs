@@ -55,8 +55,8 @@ pub fn roles(
     named: Option<&Name>,
 ) -> Result<Roles, Unclear> {
     let there = |name: &&Name| discovery.versions.contains_key(*name);
-    let stable = match (remembered.filter(there), named) {
-        (Some(remembered), _) => remembered.clone(),
+    let stable = match (remembered.and_then(|name| still(discovery, name)), named) {
+        (Some(remembered), _) => remembered,
         (None, Some(named)) => there(&named)
             .then(|| named.clone())
             .ok_or_else(|| Unclear::NotThere { named: named.clone(), known: known(discovery) })?,
@@ -66,6 +66,14 @@ pub fn roles(
     let newest = discovery.versions.iter().filter(|(name, _)| **name != stable).max_by_key(|(_, it)| it.order);
     let newer = |(name, found): (&Name, &Found)| (found.order >= order(&stable)).then(|| name.clone());
     Ok(Roles { canary: newest.and_then(newer), stable })
+}
+
+/// What a remembered version is called now. The only workload of a Service is told by its revision; when a second one comes
+/// beside it, both are told by their labels.
+fn still(discovery: &Discovery, remembered: &Name) -> Option<Name> {
+    let is = |found: &Found| found.revision.split('+').any(|revision| revision == remembered.as_str());
+    let renamed = || discovery.versions.iter().find(|(_, found)| is(found)).map(|(name, _)| name.clone());
+    discovery.versions.contains_key(remembered).then(|| remembered.clone()).or_else(renamed)
 }
 
 /// Stable at first sight.

@@ -43,14 +43,16 @@ enum Refusal {
     Broken(Box<dyn Error + Send + Sync>),
     #[error("{0}; allowed: an AdmissionReview of {META_API_VERSION_V1}")]
     Malformed(String),
+    #[error("the cluster's objects are not known yet; the pod may be created as it is")]
+    NotReady,
     #[error("no answer in time; the pod may be created as it is")]
     Late,
     #[error("the answer cannot be written: {0}")]
     Unwritable(String),
 }
 
-/// Answers one request within [`ADMISSION_MILLISECONDS`].
-pub async fn handle<B>(request: Request<B>, known: &watch::Receiver<Known>) -> Handled
+/// Answers one request within [`ADMISSION_MILLISECONDS`]. `known` is `None` until the cluster's objects are known.
+pub async fn handle<B>(request: Request<B>, known: &watch::Receiver<Option<Known>>) -> Handled
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -60,7 +62,7 @@ where
     answered.unwrap_or(Err(Refusal::Late)).unwrap_or_else(|refusal| refusal.handled())
 }
 
-async fn answer<B>(request: Request<B>, mut known: watch::Receiver<Known>) -> Result<Handled, Refusal>
+async fn answer<B>(request: Request<B>, mut known: watch::Receiver<Option<Known>>) -> Result<Handled, Refusal>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -76,8 +78,11 @@ where
         .await
         .map_err(|error| if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::Broken(error) })?;
     let request = read(&body.to_bytes())?;
+    if known.borrow().is_none() {
+        return Err(Refusal::NotReady);
+    }
     let gate = decided(&request, &mut known).await;
-    let latest = known.borrow().clone();
+    let Some(latest) = known.borrow().clone() else { return Err(Refusal::NotReady) };
     let Review { patch, warnings, notices } = or_unchanged(|| review(&request, &latest, &gate));
     let mut response = AdmissionResponse::from(&request);
     if !patch.0.is_empty() {
@@ -99,13 +104,16 @@ fn read(body: &[u8]) -> Result<AdmissionRequest<DynamicObject>, Refusal> {
 
 /// The gate of the pod. A replica set and its first pod are made within milliseconds, so the record may hear of a revision
 /// after we are asked: that moment is waited for, or its first pods would pass.
-async fn decided(request: &AdmissionRequest<DynamicObject>, known: &mut watch::Receiver<Known>) -> Gate {
+async fn decided(request: &AdmissionRequest<DynamicObject>, known: &mut watch::Receiver<Option<Known>>) -> Gate {
     let Some(pod) = &request.object else { return Gate::Unseen };
     let namespace = request.namespace.as_deref().unwrap_or_default();
-    let seen = known.wait_for(|known| gate(namespace, &pod.metadata, &known.valves) != Gate::Unseen);
+    let decide = |known: &Option<Known>| {
+        known.as_ref().map_or(Gate::Unseen, |known| gate(namespace, &pod.metadata, &known.valves))
+    };
+    let seen = known.wait_for(|known| decide(known) != Gate::Unseen);
     let decided = timeout(Duration::from_millis(REVISION_WAIT_MILLISECONDS), seen).await;
     match decided {
-        Ok(Ok(known)) => gate(namespace, &pod.metadata, &known.valves),
+        Ok(Ok(known)) => decide(&known),
         _ => Gate::Unseen,
     }
 }
@@ -125,7 +133,7 @@ impl Refusal {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Broken(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Late => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Late => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unwritable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

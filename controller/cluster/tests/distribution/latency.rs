@@ -38,7 +38,7 @@ async fn a_hundred_proxies_are_told_in_well_under_a_second() {
         fs::write(&token, format!("{TOKEN}-{proxy}")).unwrap();
         let url = format!("https://localhost:{}", site.address.port());
         let controller = Controller::new(url.parse().unwrap(), site.file("ca.pem"), token);
-        let (newest, publications) = Newest::new(Arc::new(initial::nothing()), None);
+        let (newest, publications) = Newest::new(Arc::new(initial::publication(&[])), None);
         let (status, following) = watch::channel(Following::default());
         tasks.spawn(obey(publications, status));
         tasks.spawn(subscribe(controller, newest, following));

@@ -23,7 +23,7 @@ impl Running {
     pub(crate) fn start(controller: Controller, state: &Path) -> Self {
         let kept = Kept::open(state).unwrap();
         let read = kept.read();
-        let first = Arc::new(initial::nothing());
+        let first = Arc::new(initial::publication(&[]));
         let (newest, publications) = Newest::new(Arc::clone(&first), read.unwrap_or_default());
         let proxy = Arc::new(Proxy::start(&first, &BTreeMap::new(), 1).unwrap());
         let (status, following) = watch::channel(Following::default());

@@ -16,13 +16,13 @@ use tokio::time::Instant;
 
 use super::setting::{SERVICE, known, pod, question};
 
-async fn asked(method: Method, path: &str, body: impl Into<Bytes>, known: &watch::Receiver<Known>) -> Handled {
+async fn asked(method: Method, path: &str, body: impl Into<Bytes>, known: &watch::Receiver<Option<Known>>) -> Handled {
     let request = Request::builder().method(method).uri(path).body(Full::new(body.into())).unwrap();
     handle(request, known).await
 }
 
 /// Asks about a pod; gives the response part of the answer and the pod as it would be created.
-async fn created(pod: &Value, known: &watch::Receiver<Known>) -> (Value, Value) {
+async fn created(pod: &Value, known: &watch::Receiver<Option<Known>>) -> (Value, Value) {
     let handled = asked(Method::POST, PATH, question(pod).to_string(), known).await;
     assert_eq!(handled.response.status(), StatusCode::OK);
     let body = handled.response.into_body().collect().await.unwrap().to_bytes();
@@ -42,12 +42,12 @@ async fn created(pod: &Value, known: &watch::Receiver<Known>) -> (Value, Value) 
 
 #[tokio::test]
 async fn a_pod_comes_back_changed_or_with_a_warning() {
-    let (_sender, good) = watch::channel(known(SERVICE));
+    let (_sender, good) = watch::channel(Some(known(SERVICE)));
     let (response, after) = created(&pod("new"), &good).await;
     assert_eq!(after["spec"]["initContainers"][0]["name"], "tidegate-proxy");
     assert_eq!(after["spec"]["readinessGates"][0]["conditionType"], PROMOTED);
     assert!(response["warnings"].is_null(), "{response}");
-    let (_sender, bad) = watch::channel(known(&SERVICE.replace("10.0.0.1", "None")));
+    let (_sender, bad) = watch::channel(Some(known(&SERVICE.replace("10.0.0.1", "None"))));
     let (response, after) = created(&pod("old"), &bad).await;
     assert_eq!(after, pod("old"));
     assert_eq!(response["warnings"].as_array().map(Vec::len), Some(1), "{response}");
@@ -55,13 +55,14 @@ async fn a_pod_comes_back_changed_or_with_a_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn a_revision_that_is_not_on_record_yet_is_waited_for() {
-    let (sender, receiver) = watch::channel(known(SERVICE));
+    let (sender, receiver) = watch::channel(Some(known(SERVICE)));
     let newer = pod("newer");
     let (begin, question) = (Instant::now(), created(&newer, &receiver));
     let told = async {
         tokio::time::sleep(Duration::from_millis(40)).await;
         sender.send_modify(|known| {
-            let valve = Arc::make_mut(&mut known.valves).get_mut(&Key::new("market", "shop")).unwrap();
+            let valves = &mut known.as_mut().unwrap().valves;
+            let valve = Arc::make_mut(valves).get_mut(&Key::new("market", "shop")).unwrap();
             valve.revisions.insert("uid-newer".to_owned(), Standing::Candidate);
         });
     };
@@ -72,7 +73,7 @@ async fn a_revision_that_is_not_on_record_yet_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_revision_that_nobody_hears_of_is_not_held() {
-    let (_sender, receiver) = watch::channel(known(SERVICE));
+    let (_sender, receiver) = watch::channel(Some(known(SERVICE)));
     let begin = Instant::now();
     let (_, after) = created(&pod("newer"), &receiver).await;
     assert!(after["spec"]["readinessGates"].is_null());
@@ -82,7 +83,7 @@ async fn a_revision_that_nobody_hears_of_is_not_held() {
 
 #[tokio::test]
 async fn what_is_no_question_is_told_so() {
-    let (_sender, known) = watch::channel(known(SERVICE));
+    let (_sender, known) = watch::channel(Some(known(SERVICE)));
     let good = question(&pod("new"));
     let mut other = good.clone();
     other["apiVersion"] = "admission.k8s.io/v1beta1".into();
@@ -104,6 +105,13 @@ async fn what_is_no_question_is_told_so() {
     }
 }
 
+#[tokio::test]
+async fn before_anything_is_known_nobody_is_told_that_a_pod_needs_nothing() {
+    let (_sender, nothing) = watch::channel(None);
+    let handled = asked(Method::POST, PATH, question(&pod("new")).to_string(), &nothing).await;
+    assert_eq!(handled.response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
 /// A body whose end never comes.
 struct Endless;
 
@@ -121,7 +129,7 @@ impl hyper::body::Body for Endless {
 
 #[tokio::test(start_paused = true)]
 async fn no_pod_waits_longer_than_its_budget() {
-    let (_sender, known) = watch::channel(known(SERVICE));
+    let (_sender, known) = watch::channel(Some(known(SERVICE)));
     let begin = Instant::now();
     let request = Request::post(PATH).body(Endless).unwrap();
     assert_eq!(handle(request, &known).await.response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -131,6 +139,6 @@ async fn no_pod_waits_longer_than_its_budget() {
 #[test]
 fn it_can_be_run_on_any_thread() {
     fn is_send<T: Send>(_: T) {}
-    let (_sender, known) = watch::channel(known(SERVICE));
+    let (_sender, known) = watch::channel(Some(known(SERVICE)));
     is_send(handle(Request::new(Full::<Bytes>::default()), &known));
 }

@@ -7,14 +7,12 @@ mod signals;
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Requests are served from many small allocations of known sizes, which this allocator does at a third of the cost.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match process::run(options::Options::parse()) {
+    match process::run(options::Options::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut message = error.to_string();

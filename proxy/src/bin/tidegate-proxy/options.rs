@@ -1,10 +1,13 @@
 //! What may be written after `tidegate-proxy`.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, CommandFactory as _, Parser};
+use tidegate_proxy::initial::Fallback;
 use tidegate_proxy::subscribe::Origin;
 
 /// The data plane of Tidegate alone: serves what a controller publishes, or what one file says.
@@ -33,12 +36,68 @@ pub(crate) struct Options {
     /// Where metrics and health are. Anybody who can reach another address than a loopback one can read them there
     #[arg(long, env = "TIDEGATE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9900")]
     pub(crate) admin: SocketAddr,
-    /// Where everything goes until there is a publication: the application beside this proxy
-    #[arg(long, env = "TIDEGATE_FALLBACK", value_name = "ADDRESS", requires = "fallback_listen")]
-    pub(crate) fallback: Option<SocketAddr>,
-    /// Where clients connect until then
-    #[arg(long, env = "TIDEGATE_FALLBACK_LISTEN", value_name = "ADDRESS", requires = "fallback")]
-    pub(crate) fallback_listen: Option<SocketAddr>,
+    /// Where everything goes until there is a publication: the application beside this proxy. Several addresses with commas
+    #[arg(
+        long,
+        env = "TIDEGATE_FALLBACK",
+        value_name = "ADDRESS,…",
+        value_delimiter = ',',
+        requires = "fallback_listen"
+    )]
+    pub(crate) fallback: Vec<SocketAddr>,
+    /// Where clients connect until then: one address for each of the application's, in the same order
+    #[arg(
+        long,
+        env = "TIDEGATE_FALLBACK_LISTEN",
+        value_name = "ADDRESS,…",
+        value_delimiter = ',',
+        requires = "fallback"
+    )]
+    pub(crate) fallback_listen: Vec<SocketAddr>,
+    /// The address of this pod. The ports of --fallback there are the application beside this proxy: what its version is to
+    /// answer goes to it while it answers
+    #[arg(long, env = "TIDEGATE_OWN_ADDRESS", value_name = "IP", requires = "fallback")]
+    pub(crate) own_address: Option<IpAddr>,
+}
+
+impl Options {
+    /// The command line, or the end of the process with what is wrong with it.
+    pub(crate) fn read() -> Self {
+        let options = Self::parse();
+        if let Err(wrong) = options.check() {
+            Self::command().error(ErrorKind::ValueValidation, wrong).exit();
+        }
+        options
+    }
+
+    /// Each fallback: where clients connect, and the application behind it.
+    pub(crate) fn fallbacks(&self) -> Vec<Fallback> {
+        let pairs = self.fallback_listen.iter().zip(&self.fallback);
+        pairs.map(|(listen, application)| Fallback { listen: *listen, application: *application }).collect()
+    }
+
+    /// Where the application beside this proxy is published, and where it is reached.
+    pub(crate) fn beside(&self) -> BTreeMap<SocketAddr, SocketAddr> {
+        let published =
+            |application: &SocketAddr| Some((SocketAddr::new(self.own_address?, application.port()), *application));
+        self.fallback.iter().filter_map(published).collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Self { fallback, fallback_listen, .. } = self;
+        if fallback.len() != fallback_listen.len() {
+            let (applications, doors) = (fallback.len(), fallback_listen.len());
+            return Err(format!(
+                "--fallback-listen has {doors} address(es) and --fallback {applications}; allowed: as many of the one as of \
+                 the other"
+            ));
+        }
+        let twice = fallback_listen.iter().enumerate().find(|(i, address)| fallback_listen[..*i].contains(address));
+        match twice {
+            Some((_, address)) => Err(format!("--fallback-listen names {address} twice; allowed: each address once")),
+            None => Ok(()),
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\

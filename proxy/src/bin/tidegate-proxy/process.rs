@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tidegate_config::{Config, Key, Limits, Name, Problems, Publication};
+use tidegate_config::{Config, Key, Limits, Problems, Publication};
 use tidegate_proxy::subscribe::{Controller, Kept, KeptError, Newest, subscribe};
 use tidegate_proxy::{Following, Lookups, Metrics, Proxy, StartError, admin, descriptors, fixed, follow, initial};
 use tokio::net::TcpListener;
@@ -58,9 +58,6 @@ pub(crate) enum ProcessError {
     Cut(u32),
 }
 
-/// The version and service that a fallback is counted as.
-const FALLBACK: &str = "application";
-
 /// Serves until a signal.
 pub(crate) fn run(options: Options) -> Result<(), ProcessError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProcessError::Start)?;
@@ -100,8 +97,8 @@ struct Process {
 
 impl Process {
     async fn start(options: Options) -> Result<Self, ProcessError> {
-        let Options { controller, ca, token, config, state_dir, workers, admin: _, fallback, fallback_listen } =
-            options;
+        let (fallbacks, beside) = (options.fallbacks(), options.beside());
+        let Options { controller, ca, token, config, state_dir, workers, .. } = options;
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = workers.map_or(cores, std::num::NonZero::get);
         let kept = Kept::open(&state_dir).map_err(ProcessError::State)?;
@@ -109,16 +106,15 @@ impl Process {
             eprintln!("tidegate: {error}; it is not used");
             None
         });
-        let fallback = fallback_listen.zip(fallback).zip(FALLBACK.parse::<Name>().ok());
-        let first = match (&config, fallback) {
-            (Some(file), _) => of_file(file, known.as_ref())?,
-            (None, Some(((listen, application), name))) => initial::fallback(&name, listen, application),
-            (None, None) => initial::nothing(),
+        let first = match &config {
+            Some(file) => of_file(file, known.as_ref())?,
+            None => initial::publication(&fallbacks),
         };
         let first = Arc::new(first);
         let mut lookups = Lookups::from_system();
         let resolved = lookups.first(&first.config).await;
         let proxy = Arc::new(Proxy::start(&first, &resolved, workers)?);
+        proxy.prefer(beside);
         let ready = Arc::new(AtomicBool::new(!first.config.listeners.is_empty()));
         let (newest, publications) = Newest::new(Arc::clone(&first), known.filter(|_| config.is_none()));
         let (status, following) = watch::channel(Following::default());

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tidegate_config::Name;
+use tidegate_config::limits::OBJECT_DECISIONS_MAX;
 use tidegate_config::policy::{Policy, Strategy};
 use tidegate_controller::counters;
 use tidegate_controller::engine::{Action, Command, Phase, Verb};
 
 use super::*;
 use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+use crate::rollout_object::Answered;
 
 const START: u64 = 1_700_000_000_000;
 
@@ -48,15 +50,18 @@ fn object(version: &str, memory: Option<Memory>) -> Object {
         key: Key::new("default", "shop"),
         uid: "u1".into(),
         version: version.into(),
-        asked: Ok(asked),
-        memory,
+        generation: Some(1),
+        asked: Some(asked),
+        fault: None,
+        memory: memory.map(Arc::new),
+        conditions: Vec::new(),
         wish: None,
         leader: None,
     }
 }
 
 fn wish(id: &str, verb: Verb) -> Wish {
-    Wish { id: id.into(), command: Command { verb, actor: "alice".into() } }
+    Wish { id: id.into(), command: Ok(Command { verb, actor: "alice".into() }) }
 }
 
 /// What the proxy tells: an epoch, and nothing counted in it.
@@ -72,15 +77,15 @@ fn told(epoch: u64, at: Timestamp) -> Scraped {
 struct Office {
     desk: Desk,
     world: World,
-    served: BTreeMap<Key, Served>,
+    served: BTreeMap<Name, Served>,
     stored: Object,
     version: u32,
 }
 
 impl Office {
     fn new() -> Self {
-        let served = Served { targets: vec![target()], request_timeout: Span::from_secs(10) };
-        let served = BTreeMap::from([(Key::new("default", "shop"), served)]);
+        let served = Served { managed: true, targets: vec![target()], request_timeout: Span::from_secs(10) };
+        let served = BTreeMap::from([(name("shop.default"), served)]);
         let stored = object("1", None);
         let mut office = Self { desk: Desk::new("me"), world: updating(), served, stored, version: 1 };
         office.desk.take(vec![office.stored.clone()], at(0));
@@ -110,8 +115,14 @@ impl Office {
         }
         self.version += 1;
         self.stored.version = self.version.to_string();
-        self.stored.memory = Some(write.memory.clone());
-        self.stored.leader = Some("me".into());
+        if write.memory.is_some() {
+            // What the API server stores is text.
+            let text = serde_json::to_string(&write.status).unwrap();
+            let status: RolloutStatus = serde_json::from_str(&text).unwrap();
+            self.stored.memory = status.remembered().unwrap().map(Arc::new);
+        }
+        self.stored.conditions.clone_from(&write.status.conditions);
+        self.stored.leader.clone_from(&write.status.leader);
         self.desk.wrote(write, Some(self.stored.version.clone()), now);
         self.desk.take(vec![self.stored.clone()], now);
     }
@@ -141,8 +152,9 @@ fn evidence_is_written_now_and_then_and_decisions_at_once() {
     assert_eq!(office.turn(at(61_002)), 1, "a wish is not due at a time");
     assert_eq!(office.phase(), Some(Phase::Aborted));
     let memory = office.stored.memory.clone().unwrap();
-    assert_eq!(memory.command.as_deref(), Some("w1"));
-    assert_eq!(memory.record.rollout.unwrap().recent.last().unwrap().actor, "alice");
+    assert_eq!(memory.answered, Some(Answered { id: "w1".into(), refused: None }));
+    assert_eq!(memory.record.rollout.as_ref().unwrap().recent.last().unwrap().actor, "alice");
+    assert_eq!(memory.decisions.last().unwrap().actor, "alice");
 }
 
 #[test]
@@ -157,7 +169,7 @@ fn a_wish_is_carried_out_once() {
     office.desk.take(vec![office.stored.clone()], at(2_000));
     assert_eq!(office.turn(at(2_001)), 1, "the successor stamps it");
     assert_eq!(office.phase(), Some(Phase::Paused));
-    let recent = office.stored.memory.unwrap().record.rollout.unwrap().recent;
+    let recent = &office.stored.memory.as_ref().unwrap().record.rollout.as_ref().unwrap().recent;
     assert_eq!(recent.iter().filter(|it| it.action == Action::Pause).count(), 1, "and repeats nothing");
 }
 
@@ -187,6 +199,82 @@ fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
     office.desk.take(vec![office.stored.clone()], at(17_001));
     office.turn(at(19_000));
     assert_eq!(office.phase(), Some(Phase::Paused), "and what is written is taken over");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_and_answered() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    let wrong = Wish { id: "w1".into(), command: Err("annotation is wrong".into()) };
+    for (id, wish, part) in [("w1", wrong, "annotation is wrong"), ("w2", wish("w2", Verb::Resume), "it is not paused")]
+    {
+        office.stored.wish = Some(wish);
+        office.version += 1;
+        office.stored.version = office.version.to_string();
+        office.desk.take(vec![office.stored.clone()], at(10));
+        office.turn(at(u64::from(office.version) * 1_000));
+        let answered = office.stored.memory.as_ref().unwrap().answered.clone().unwrap();
+        assert!(answered.id == id && answered.refused.as_ref().unwrap().contains(part), "{answered:?}");
+    }
+}
+
+#[test]
+fn decisions_that_people_see_have_an_end() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    for number in 1..=30_u64 {
+        let verb = if number % 2 == 1 { Verb::Pause } else { Verb::Resume };
+        office.stored.wish = Some(wish(&number.to_string(), verb));
+        office.version += 1;
+        office.stored.version = office.version.to_string();
+        office.desk.take(vec![office.stored.clone()], at(number * 1_000));
+        office.turn(at(number * 1_000 + 1));
+    }
+    let decisions = &office.stored.memory.as_ref().unwrap().decisions;
+    assert_eq!(decisions.len(), OBJECT_DECISIONS_MAX);
+    assert!(decisions.iter().rev().take(2).any(|decision| decision.action == "resume"), "the newest are last");
+}
+
+#[test]
+fn what_is_wrong_is_told_once_and_changes_nothing() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    let before = office.stored.memory.clone();
+    office.stored.fault = Some(Fault::Invalid("spec.gates[0].job: no job".into()));
+    office.stored.asked = None;
+    office.version += 1;
+    office.stored.version = office.version.to_string();
+    office.desk.take(vec![office.stored.clone()], at(1_000));
+    assert_eq!(office.turn(at(2_000)), 1, "it is told");
+    let says = |office: &Office| {
+        let found = office.stored.conditions.iter().find(|it| it.type_ == "Accepted").cloned().unwrap();
+        (found.status, found.message)
+    };
+    assert_eq!(says(&office).0, "False");
+    assert!(says(&office).1.contains("no job"), "{:?}", says(&office));
+    assert_eq!(office.phase(), Some(Phase::Progressing), "the last good one goes on");
+    // A successor knows nothing of the last good one: it tells, and leaves what is remembered alone.
+    office.desk = Desk::new("other");
+    office.desk.take(vec![office.stored.clone()], at(3_000));
+    assert_eq!(office.turn(at(3_001)), 0, "it is told already");
+    office.stored.conditions.clear();
+    office.desk.take(vec![office.stored.clone()], at(4_000));
+    assert_eq!(office.turn(at(4_001)), 1);
+    let rollout =
+        |memory: &Option<Arc<Memory>>| memory.as_ref().and_then(|it| it.record.rollout.as_ref().map(|it| it.rollout));
+    assert_eq!(rollout(&office.stored.memory), rollout(&before));
+}
+
+#[test]
+fn proxies_that_are_silent_are_waited_for_and_not_for_ever() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    let (_, writes) = office.desk.look(&office.world, &office.served, at(3_000));
+    assert!(writes.is_empty(), "nobody has answered since");
+    assert_eq!(
+        office.desk.next_due(),
+        Some(at(office.desk.open.values().next().unwrap().due.millis() - START + PATIENCE_MS))
+    );
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! PURE. Which gates of pods are to be opened, and which to be shut. It follows from what is written down alone: a promotion
+//! is written before a gate opens, and whoever leads opens every gate that nobody holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use tidegate_config::Name;
+use tidegate_controller::engine::Phase;
+
+use super::gates::Gate;
+use super::object::Object;
+use super::served::Served;
+use crate::site::{Site, site};
+use crate::versions::{Held, is_open, selected};
+use crate::world::{Key, World};
+
+/// A gate, and what it is to be.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The pod as it was seen.
+    pub pod: Arc<Pod>,
+    /// What its gate is to be.
+    pub gate: Gate,
+}
+
+/// What is to become of gates.
+#[derive(Debug, Clone, Default)]
+pub struct Gating {
+    /// Those that are to be other than they are.
+    pub changes: Vec<Change>,
+    /// Pods whose gates are shut, and are to stay so.
+    pub held: Vec<Arc<Pod>>,
+}
+
+/// What is to become of the gates of a world.
+pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>) -> Gating {
+    let mut gating = Gating::default();
+    let mut claimed: BTreeSet<Key> = BTreeSet::new();
+    for object in objects {
+        let pods = object.asked.as_ref().map(|asked| selected(world, &asked.service)).unwrap_or_default();
+        if pods.iter().all(|pod| is_open(pod) == Held::Ungated) {
+            continue;
+        }
+        match held_by(world, object, served) {
+            Holds::Nothing => {}
+            Holds::All => claimed.extend(pods.iter().map(|pod| Key::of(&**pod))),
+            Holds::These(site) => {
+                claimed.extend(pods.iter().map(|pod| Key::of(&**pod)));
+                gating.changes.extend(site.to_open.iter().map(|pod| Change { pod: pod.clone(), gate: Gate::Open }));
+                gating.changes.extend(site.to_shut.iter().map(|pod| Change { pod: pod.clone(), gate: Gate::Shut }));
+            }
+        }
+    }
+    let to_open: BTreeSet<Key> = gating.changes.iter().map(|change| Key::of(&*change.pod)).collect();
+    for (key, pod) in world.pods.iter().filter(|(key, pod)| is_open(pod) == Held::Shut && !to_open.contains(key)) {
+        if claimed.contains(key) {
+            gating.held.push(pod.clone());
+        } else if pod.metadata.deletion_timestamp.is_none() {
+            gating.changes.push(Change { pod: pod.clone(), gate: Gate::Open });
+        }
+    }
+    gating
+}
+
+/// What an object holds of its Service's pods.
+enum Holds {
+    /// None of them: an update is an ordinary one.
+    Nothing,
+    /// Every gate stays as it is, because the versions cannot be told.
+    All,
+    /// Those of a version that is not promoted.
+    These(Box<Site>),
+}
+
+fn held_by(world: &World, object: &Object, served: &BTreeMap<Name, Served>) -> Holds {
+    let Some(asked) = &object.asked else { return Holds::Nothing };
+    let managed = served.get(&asked.name).is_some_and(|served| served.managed);
+    let memory = object.memory.as_deref();
+    let last = memory.and_then(|memory| memory.record.rollout.as_ref());
+    // An aborted version stays held: its owner reverts the workload, or nobody does.
+    let holds = managed || last.is_some_and(|status| status.phase != Phase::Promoted);
+    if !holds {
+        return Holds::Nothing;
+    }
+    let stable = memory.and_then(|memory| memory.stable.as_ref());
+    let trusted = memory.map(|memory| memory.trusted.as_slice()).unwrap_or_default();
+    // Which version is stable must be written down before anything follows from it.
+    match (stable, site(world, &asked.ask(), stable, trusted)) {
+        (Some(_), Ok(site)) => Holds::These(Box::new(site)),
+        _ => Holds::All,
+    }
+}

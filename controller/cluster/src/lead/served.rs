@@ -1,0 +1,78 @@
+//! PURE. Which proxies serve a Service's visitors, and so tell how its versions do.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use k8s_openapi::api::core::v1::Pod;
+use tidegate_config::{Name, Span, Timeouts};
+
+use crate::catalog::name_of;
+use crate::gateway::infrastructure::{GATEWAY_LABEL, label_value};
+use crate::gateway::{ADMIN_PORT, Compiled};
+use crate::routing::{Backend, Backends, Plan};
+use crate::world::{Key, World};
+
+/// The addresses at which the proxies that serve a Service are read.
+pub type Targets = Vec<SocketAddr>;
+
+/// Who serves a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Whether its traffic passes us.
+    pub managed: bool,
+    /// Where its proxies are read.
+    pub targets: Targets,
+    /// The longest request timeout of the routes to it.
+    pub request_timeout: Span,
+}
+
+/// Who serves the Services, by the name that proxies know them by.
+pub fn served(world: &World, compiled: &Compiled) -> BTreeMap<Name, Served> {
+    let mut all: BTreeMap<Name, Served> = BTreeMap::new();
+    for (gateway, compilation) in &compiled.gateways {
+        let targets = proxies(world, gateway);
+        for name in services(world, &compilation.plan) {
+            let served = all.entry(name).or_default();
+            served.managed = true;
+            served.request_timeout = Timeouts::default().request;
+            served.targets.extend(&targets);
+        }
+    }
+    for served in all.values_mut() {
+        served.targets.sort_unstable();
+        served.targets.dedup();
+    }
+    all
+}
+
+/// The Services to which a route of a plan leads whole. One that has a part of a route's requests is drawn per request, and
+/// a route of another namespace steers nothing.
+fn services<'a>(world: &'a World, plan: &'a Plan) -> impl Iterator<Item = Name> + 'a {
+    plan.routes.iter().filter_map(|route| match &route.backends {
+        Backends::One(Backend::Service(to)) if to.local => {
+            let key = Key::new(&to.namespace, &to.name);
+            name_of(&key, world.services.get(&key)?, Some(&to.port.to_string()))
+        }
+        _ => None,
+    })
+}
+
+/// The proxies of a Gateway that may have visitors.
+fn proxies(world: &World, gateway: &Key) -> Targets {
+    let label = label_value(&gateway.name);
+    let ours = |pod: &Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        labels.and_then(|labels| labels.get(GATEWAY_LABEL)) == Some(&label) && is_ready(pod)
+    };
+    let pods = world.pods_of(&gateway.namespace).filter(|pod| ours(pod));
+    pods.filter_map(|pod| Some(SocketAddr::new(address(pod)?, ADMIN_PORT))).collect()
+}
+
+fn address(pod: &Pod) -> Option<std::net::IpAddr> {
+    pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}

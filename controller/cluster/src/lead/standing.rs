@@ -1,0 +1,93 @@
+//! PURE. How a rollout stands, as conditions of its object.
+
+use tidegate_controller::engine::{Phase, Status};
+
+use super::case::Moment;
+use super::fault::Fault;
+use super::object::Asked;
+use crate::rollout_object::conditions::{About, Known};
+use crate::rollout_object::{Memory, word};
+use crate::site::Unreleasable;
+
+/// How a rollout stands that is worked on.
+pub(super) fn standing(
+    asked: &Asked,
+    memory: &Memory,
+    unreleasable: Option<&Unreleasable>,
+    moment: &Moment<'_>,
+) -> Vec<Known> {
+    let mut all = of_object(moment.fault);
+    all.push(traffic(asked, moment));
+    all.extend(of_rollout(memory.record.rollout.as_ref(), unreleasable));
+    all
+}
+
+/// How an object stands that says nothing that could be done.
+pub(super) fn of_object(fault: Option<&Fault>) -> Vec<Known> {
+    let conflicted = fault.filter(|fault| matches!(fault, Fault::Conflicted(_)));
+    let conflict = match conflicted {
+        Some(fault) => known(About::Conflicted, true, fault.reason(), fault.to_string()),
+        None => known(About::Conflicted, false, "Alone", "No other Rollout has this workload."),
+    };
+    let accepted = match fault {
+        Some(fault) => {
+            known(About::Accepted, false, fault.reason(), format!("{fault}. The last good state stays in force."))
+        }
+        None => known(About::Accepted, true, "Accepted", "What is asked for is carried out."),
+    };
+    vec![accepted, conflict]
+}
+
+fn traffic(asked: &Asked, moment: &Moment<'_>) -> Known {
+    if moment.served.managed {
+        let count = moment.served.targets.len();
+        return known(About::TrafficManaged, true, "Managed", format!("Visitors come through {count} of our proxies."));
+    }
+    let message = format!(
+        "No route of our Gateways leads to Service {} alone, and its pods have no sidecar: an update is an ordinary one. \
+         Make a route to it, or ask for the sidecar (tidegate.dev/inject: \"true\" in the pods' template or on the \
+         namespace) and restart the pods once.",
+        asked.service
+    );
+    known(About::TrafficManaged, false, "NotManaged", message)
+}
+
+fn of_rollout(status: Option<&Status>, unreleasable: Option<&Unreleasable>) -> Vec<Known> {
+    let last = status.and_then(|status| status.recent.last()).map(|last| last.text.clone()).unwrap_or_default();
+    let phase = status.map(|status| status.phase);
+    let (progresses, reason) = match (phase, unreleasable) {
+        (_, Some(_)) => (false, "VersionsUnclear".to_owned()),
+        (None, None) => (false, "NoNewVersion".to_owned()),
+        (Some(Phase::Progressing), None) => {
+            let held = status.and_then(|status| status.hold).map(|held| capital(&word(&held.reason)));
+            (true, held.unwrap_or_else(|| "Progressing".to_owned()))
+        }
+        (Some(phase), None) => (false, capital(&word(&phase))),
+    };
+    let message = unreleasable.map_or(last.clone(), ToString::to_string);
+    let paused = phase == Some(Phase::Paused);
+    let degraded = match (phase, unreleasable) {
+        (Some(Phase::Aborted), _) => known(About::Degraded, true, "Aborted", last),
+        (Some(Phase::Undecided), _) => known(About::Degraded, true, "Undecided", last),
+        (Some(phase), Some(why)) if !phase.is_over() => {
+            known(About::Degraded, true, "VersionsUnclear", why.to_string())
+        }
+        _ => known(About::Degraded, false, "AsExpected", ""),
+    };
+    let held = if paused { ("Paused", message.clone()) } else { ("NotPaused", String::new()) };
+    vec![
+        known(About::Progressing, progresses, &reason, message),
+        known(About::Paused, paused, held.0, held.1),
+        degraded,
+    ]
+}
+
+fn known(about: About, holds: bool, reason: &str, message: impl Into<String>) -> Known {
+    Known { about, holds: Some(holds), reason: reason.to_owned(), message: message.into() }
+}
+
+/// A word as the API writes reasons.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+}

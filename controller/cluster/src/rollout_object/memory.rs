@@ -1,0 +1,48 @@
+//! What is remembered of a Service between two looks, by whoever leads.
+
+use serde::{Deserialize, Serialize};
+use tidegate_config::Name;
+use tidegate_controller::engine::Timestamp;
+use tidegate_controller::ledger::Ledger;
+use tidegate_controller::service_record::ServiceRecord;
+
+use super::status::Decision;
+
+/// What is remembered. The last decisions are stored where people see them, all else as one text.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Memory {
+    /// The stable version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stable: Option<Name>,
+    /// Versions that were stable before, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted: Vec<Name>,
+    /// The rollouts and their evidence.
+    pub record: ServiceRecord,
+    /// The last command, and what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+    /// The last decisions, the newest last.
+    #[serde(skip)]
+    pub decisions: Vec<Decision>,
+}
+
+/// A command that was carried out, or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Answered {
+    /// Tells it from others.
+    pub id: String,
+    /// Why it was refused; absent where it was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl Memory {
+    /// A memory of nothing, whose epochs come after all that a forgotten one may have issued.
+    pub fn new(now: Timestamp) -> Self {
+        let record = ServiceRecord { epochs: Ledger::after(now.millis()), ..ServiceRecord::default() };
+        Self { record, ..Self::default() }
+    }
+}

@@ -1,0 +1,87 @@
+//! PURE. The record of managed Deployments, as it follows from the world and from what rollouts remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidegate_config::{Name, Problem};
+use tidegate_controller::engine::Phase;
+
+use super::gateable::is_gateable;
+use super::valves::{Gating, Standing, Valve, Valves};
+use crate::catalog::Released;
+use crate::lead::{Asked, Served};
+use crate::rollout_object::Memory;
+use crate::versions::{owner, selected};
+use crate::world::{Key, World};
+
+/// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
+/// one Deployment. Until its stable revision is remembered a Deployment has none: nobody could tell a new one.
+///
+/// A version that was not promoted stays held although its Service is not managed any more, as its pods that are there are:
+/// a pod that was created without its sidecar must not let the rest of a rollout through.
+///
+/// Where several such Services select one Deployment, each may exempt a revision: any doubt means no gate.
+pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served>) -> Valves {
+    let mut valves = Valves::new();
+    let managed = |asked: &Asked| served.get(&asked.name).is_some_and(|served| served.managed);
+    let tried = |memory: &Memory| memory.record.rollout.as_ref().is_some_and(|status| status.phase != Phase::Promoted);
+    for (service, (_, memory)) in released.iter().filter(|(_, (asked, memory))| managed(asked) || tried(memory)) {
+        let Some(deployment) = only_deployment(world, service) else { continue };
+        let Some(valve) = valve(world, service, &deployment, memory) else { continue };
+        match valves.remove(&deployment) {
+            Some(other) => drop(valves.insert(deployment, both(other, valve))),
+            None => drop(valves.insert(deployment, valve)),
+        }
+    }
+    valves
+}
+
+/// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
+fn only_deployment(world: &World, service: &Key) -> Option<Key> {
+    let pods = selected(world, service);
+    let mut owners = pods.iter().map(|pod| owner(world, pod).filter(|owner| owner.kind == "Deployment"));
+    let first = owners.next()??.key;
+    owners.all(|owner| owner.is_some_and(|owner| owner.key == first)).then_some(first)
+}
+
+fn valve(world: &World, service: &Key, deployment: &Key, memory: &Memory) -> Option<Valve> {
+    let stable = memory.stable.as_ref()?;
+    let object = world.deployments.get(deployment)?;
+    let promoted: BTreeSet<String> = memory.trusted.iter().map(|name: &Name| name.as_str().to_owned()).collect();
+    let sets = world.replica_sets_of(deployment).map(AsRef::as_ref);
+    let revisions = Valve::standings(sets, stable.as_str(), &promoted);
+    let gating = match before_ready(world, service).map_or(Ok(()), Err).and_then(|()| is_gateable(object)) {
+        Ok(()) => Gating::On,
+        Err(problem) => Gating::Off(problem),
+    };
+    Some(Valve { gating, before_start: false, revisions })
+}
+
+/// A Service that gives traffic to pods that are not ready: no gate holds it back.
+fn before_ready(world: &World, service: &Key) -> Option<Problem> {
+    let spec = world.services.get(service)?.spec.as_ref()?;
+    (spec.publish_not_ready_addresses == Some(true)).then(|| Problem {
+        path: format!("Service {service}: spec.publishNotReadyAddresses"),
+        wrong: "true: pods that are held back would get traffic".to_owned(),
+        allowed: "false".to_owned(),
+    })
+}
+
+/// What two Services say of one Deployment.
+fn both(one: Valve, other: Valve) -> Valve {
+    let gating = match (one.gating, other.gating) {
+        (Gating::On, gating) | (gating, Gating::On) => gating,
+        (off, Gating::Off(_)) => off,
+    };
+    let mut revisions: BTreeMap<String, Standing> = one.revisions;
+    for (uid, standing) in other.revisions {
+        revisions.entry(uid).and_modify(|known| *known = exempt(*known, standing)).or_insert(standing);
+    }
+    Valve { gating, before_start: one.before_start && other.before_start, revisions }
+}
+
+fn exempt(one: Standing, other: Standing) -> Standing {
+    if one == Standing::Candidate { other } else { one }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! What visitors saw.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Counts of one second, or of all of them.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Tally {
+    /// Requests by version, failed ones included.
+    pub(crate) requests: BTreeMap<String, u64>,
+    /// Visitors by the version of their first answer.
+    pub(crate) visitors: BTreeMap<String, u64>,
+    /// Visitors whose version changed between two of their requests.
+    pub(crate) moved: u64,
+    /// Visitors who bought something, by version.
+    pub(crate) bought: BTreeMap<String, u64>,
+    /// Failures by version and what was wrong: those that the application was told to make are `500`.
+    pub(crate) failed: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Adds another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let maps = [
+            (&mut self.requests, &other.requests),
+            (&mut self.visitors, &other.visitors),
+            (&mut self.bought, &other.bought),
+            (&mut self.failed, &other.failed),
+        ];
+        for (into, from) in maps {
+            for (name, count) in from {
+                *into.entry(name.clone()).or_default() += count;
+            }
+        }
+        self.moved += other.moved;
+    }
+}
+
+/// Counts one more.
+pub(crate) fn count(map: &mut BTreeMap<String, u64>, name: &str) {
+    *map.entry(name.to_owned()).or_default() += 1;
+}
