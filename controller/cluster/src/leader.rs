@@ -22,7 +22,7 @@ const RENEWED_SECONDS: u64 = 10;
 /// Who holds the Lease that nobody is to have. It is nobody's name.
 pub const NOBODY: &str = "nobody: uninstall";
 /// Seconds for which nobody leads after the last renewal of that: enough to delete the replicas.
-const NOBODY_SECONDS: i32 = 60;
+const NOBODY_SECONDS: i32 = 30;
 /// How often it is renewed. A leader that does not know yet writes its own time into the Lease.
 const NOBODY_EVERY: Duration = Duration::from_secs(1);
 
