@@ -11,6 +11,7 @@ mod class;
 mod finding;
 mod grants;
 pub mod infrastructure;
+mod installation;
 mod listener;
 mod namespaces;
 mod parameters;
@@ -31,6 +32,7 @@ use tidegate_config::limits::ROUTES_MAX;
 pub use address::{Asked, Range, address, addresses};
 pub use class::SUPPORTED_FEATURES;
 pub use finding::Finding;
+pub use installation::Installation;
 pub use parameters::{Parameters, ServiceType};
 pub use ports::{ADMIN_PORT, UNPRIVILEGED};
 pub use quantity::{Cpu, Memory};
@@ -91,13 +93,12 @@ pub struct JudgedListener {
     pub attached: usize,
 }
 
-/// Compiles everything that is of a class of `controller`. `defaults` is how proxies are deployed unless a Gateway says
-/// otherwise.
-pub fn compile(world: &World, controller: &str, defaults: &Parameters) -> Compiled {
+/// Compiles everything that is of a class of `controller`.
+pub fn compile(world: &World, controller: &str, installation: &Installation) -> Compiled {
     let classes = class::judge(world, controller);
     let ours = world.gateways.iter().filter(|(_, gateway)| classes.contains_key(&gateway.spec.gateway_class_name));
     let listeners: BTreeMap<Key, Vec<Listener>> =
-        ours.map(|(key, gateway)| (key.clone(), listener::judge(world, gateway))).collect();
+        ours.map(|(key, gateway)| (key.clone(), listener::judge(world, installation, gateway))).collect();
     let mut http_routes = BTreeMap::new();
     let mut gathered: BTreeMap<Key, Gathered> = BTreeMap::new();
     // Those that were there first have their place first.
@@ -117,7 +118,7 @@ pub fn compile(world: &World, controller: &str, defaults: &Parameters) -> Compil
     let gateways = listeners.into_iter().filter_map(|(key, listeners)| {
         let gateway = world.gateways.get(&key)?;
         let gathered = gathered.remove(&key).unwrap_or_default();
-        Some((key.clone(), Compilation::new(world, key, gateway, listeners, gathered, defaults)))
+        Some((key.clone(), Compilation::new(world, key, gateway, listeners, gathered, &installation.parameters)))
     });
     let gateways = gateways.collect();
     Compiled { classes, gateways, http_routes }

@@ -38,6 +38,7 @@ pub mod routing;
 pub mod run;
 pub mod sidecar;
 pub mod site;
+pub mod uninstall;
 pub mod versions;
 pub mod webhook;
 pub mod world;

@@ -16,6 +16,7 @@ use kube::{Api, Client, Resource};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::gateway::Installation;
 use crate::world::{Key, Objects, World};
 
 pub use kept::Kept;
@@ -75,12 +76,12 @@ impl Keeper {
     }
 
     /// Publishes what changes, for ever. What the world refers to one by one is watched as long as it does.
-    pub async fn publish(self: Arc<Self>, client: Client) {
+    pub async fn publish(self: Arc<Self>, client: Client, installation: Installation) {
         let mut referred = Referred::default();
         loop {
             self.changed.notified().await;
             tokio::time::sleep(TOGETHER).await;
-            referred.follow(&self, &client);
+            referred.follow(&self, &client, &installation);
             let world = self.with(|state| (state.unlisted == 0).then(|| Arc::new(state.world.clone())));
             if world.is_some() {
                 self.published.send_replace(world);

@@ -39,7 +39,7 @@ use crate::authority_secret::{AuthorityError, authorities};
 use crate::ca::{CaError, Leaf};
 use crate::distribute::{Acknowledged, Distribution, Identity, JwkSet, Tokens};
 use crate::feeds::Feeds;
-use crate::gateway::{Parameters, Range};
+use crate::gateway::{Installation, Range};
 use crate::issuer::{IssuerError, follow_keys, issuer};
 use crate::keys::{KeysError, keys};
 use crate::leader::stand;
@@ -80,8 +80,8 @@ pub struct Options {
     pub health: SocketAddr,
     /// The ranges of the cluster's Service addresses.
     pub service_ranges: Vec<Range>,
-    /// How proxies are deployed unless a Gateway says otherwise.
-    pub defaults: Parameters,
+    /// What is the same for every Gateway.
+    pub gateways: Installation,
     /// What a sidecar asks for and may use.
     pub sidecars: Resources,
 }
@@ -141,7 +141,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let mut tasks = JoinSet::new();
     let keeper = Keeper::new();
     follow(&keeper, &mut tasks, &client, &options.namespaces);
-    tasks.spawn(Arc::clone(&keeper).publish(client.clone()));
+    tasks.spawn(Arc::clone(&keeper).publish(client.clone(), options.gateways.clone()));
     tasks.spawn(follow_keys(client.clone(), jwks, key_troubles));
     tasks.spawn(renew(client.clone(), options.clone(), leaf, tls, bundle));
 
@@ -150,7 +150,7 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let distribution = Distribution::new(Tokens::new(issuer, known), Arc::clone(&feeds), Unheard);
     tasks.spawn(Arc::new(distribution).serve(listener, served.clone()));
     let (drawn, pictures) = watch::channel(None);
-    tasks.spawn(picture::draw(keeper.worlds(), options.defaults.clone(), drawn));
+    tasks.spawn(picture::draw(keeper.worlds(), options.gateways.clone(), drawn));
     tasks.spawn(tell::tell(pictures.clone(), keys, feeds));
     let (events, told) = Events::new();
     tasks.spawn(events::write(client.clone(), options.identity.clone(), events.clone(), told));

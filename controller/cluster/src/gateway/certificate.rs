@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::grants::{End, GROUP, permitted};
+use super::installation::Installation;
 use crate::routing::Certificate;
 use crate::world::{Key, World};
 
@@ -20,11 +21,18 @@ pub(super) enum Unusable {
     /// It is another namespace's, which does not permit it.
     #[error("Secret {0} is in another namespace; allowed: with a ReferenceGrant there from Gateways of this namespace")]
     NotPermitted(Key),
+    /// This installation may not read it.
+    #[error(
+        "Secret {0} is in a namespace whose Secrets this controller may not read; allowed: [{1}], as secretNamespaces of \
+         its installation says"
+    )]
+    Unreadable(Key, String),
 }
 
 /// The certificate that a listener of a Gateway in `namespace` refers to.
 pub(super) fn find(
     world: &World,
+    installation: &Installation,
     namespace: &str,
     reference: &GatewayListenersTlsCertificateRefs,
 ) -> Result<Certificate, Unusable> {
@@ -40,6 +48,10 @@ pub(super) fn find(
     let to = End { group, kind, namespace: &key.namespace };
     if !permitted(world, End { group: GROUP, kind: "Gateway", namespace }, to, name) {
         return Err(Unusable::NotPermitted(key));
+    }
+    let readable = &installation.secret_namespaces;
+    if !readable.contains(&key.namespace) {
+        return Err(Unusable::Unreadable(key, readable.iter().cloned().collect::<Vec<_>>().join(", ")));
     }
     let invalid = |wrong: &str| Unusable::Invalid(format!("Secret {key} {wrong}"));
     let secret = world.secrets.get(&key).ok_or_else(|| invalid("does not exist"))?;

@@ -6,6 +6,7 @@ use tidegate_config::Host;
 use super::certificate::{self, Unusable};
 use super::finding::{Finding, wrong};
 use super::grants::GROUP;
+use super::installation::Installation;
 use super::namespaces::Namespaces;
 use super::ports::{Conflict, conflicts, socket};
 use crate::routing::{self, Certificate, Protocol};
@@ -33,13 +34,19 @@ pub(super) struct Listener {
 }
 
 /// Looks at all listeners of a Gateway.
-pub(super) fn judge(world: &World, gateway: &Gateway) -> Vec<Listener> {
+pub(super) fn judge(world: &World, installation: &Installation, gateway: &Gateway) -> Vec<Listener> {
     let listeners = &gateway.spec.listeners;
     let judged = listeners.iter().zip(conflicts(listeners));
-    judged.map(|(listener, conflict)| judge_one(world, gateway, listener, conflict)).collect()
+    judged.map(|(listener, conflict)| judge_one(world, installation, gateway, listener, conflict)).collect()
 }
 
-fn judge_one(world: &World, gateway: &Gateway, listener: &GatewayListeners, conflict: Option<Conflict>) -> Listener {
+fn judge_one(
+    world: &World,
+    installation: &Installation,
+    gateway: &Gateway,
+    listener: &GatewayListeners,
+    conflict: Option<Conflict>,
+) -> Listener {
     let protocol = match listener.protocol.as_str() {
         "HTTP" => Some(Protocol::Http),
         "HTTPS" => Some(Protocol::Https),
@@ -59,7 +66,7 @@ fn judge_one(world: &World, gateway: &Gateway, listener: &GatewayListeners, conf
     let host = host.unwrap_or_default();
     let accepted = accepted(listener, protocol, conflict.as_ref(), unsupported);
     let kinds = Kinds::of(listener, protocol);
-    let (certificates, resolved) = references(world, gateway, listener, protocol, &kinds);
+    let (certificates, resolved) = references(world, installation, gateway, listener, protocol, &kinds);
     let served = protocol.filter(|_| accepted.holds && kinds.http_routes).and_then(|protocol| {
         let port = u16::try_from(listener.port).ok()?;
         let ready = protocol == Protocol::Http || !certificates.is_empty();
@@ -147,6 +154,7 @@ impl Kinds {
 /// What the listener refers to: its certificates, of which one is enough, and kinds of routes.
 fn references(
     world: &World,
+    installation: &Installation,
     gateway: &Gateway,
     listener: &GatewayListeners,
     protocol: Option<Protocol>,
@@ -158,11 +166,11 @@ fn references(
         let namespace = gateway.metadata.namespace.as_deref().unwrap_or_default();
         let references = listener.tls.iter().flat_map(|tls| tls.certificate_refs.iter().flatten());
         for (i, reference) in references.enumerate() {
-            match certificate::find(world, namespace, reference) {
+            match certificate::find(world, installation, namespace, reference) {
                 Ok(certificate) => certificates.push(certificate),
                 Err(unusable) => {
                     let reason = match unusable {
-                        Unusable::Invalid(_) => "InvalidCertificateRef",
+                        Unusable::Invalid(_) | Unusable::Unreadable(..) => "InvalidCertificateRef",
                         Unusable::NotPermitted(_) => "RefNotPermitted",
                     };
                     faults.push((reason, format!("tls.certificateRefs[{i}]: {unusable}")));

@@ -100,23 +100,41 @@ pub(super) fn of(world: &World, gateway: &Gateway, defaults: &Parameters) -> Res
     let map = world.config_maps.get(&key);
     let map = map.ok_or_else(|| format!("{at}: ConfigMap {key} does not exist; allowed: one that does"))?;
     let mut parameters = defaults.clone();
-    let mut faults = Vec::new();
-    for (name, value) in map.data.iter().flatten() {
-        if let Err(wrong) = parameters.set(name, value.trim()) {
-            faults.push(format!("{at}: ConfigMap {key}: {name}: {wrong}"));
-        }
-    }
+    let mut faults = parameters.overlay(map.data.iter().flatten());
     for name in map.binary_data.iter().flat_map(BTreeMap::keys) {
-        faults.push(format!("{at}: ConfigMap {key}: {name}: bytes instead of text; allowed: text, under data"));
+        faults.push(format!("{name}: bytes instead of text; allowed: text, under data"));
     }
-    if let Some(limit) = parameters.cpu_limit.filter(|limit| *limit < parameters.cpu) {
-        let cpu = parameters.cpu;
-        faults.push(format!("{at}: ConfigMap {key}: cpuLimit: {limit} is less than cpu; allowed: {cpu} or more"));
+    if faults.is_empty() {
+        return Ok(parameters);
     }
-    if faults.is_empty() { Ok(parameters) } else { Err(faults.join("; ")) }
+    let faults = faults.into_iter().map(|fault| format!("{at}: ConfigMap {key}: {fault}"));
+    Err(faults.collect::<Vec<_>>().join("; "))
 }
 
 impl Parameters {
+    /// Those of an installation: an object of JSON with the keys of the config map, each with a text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let data: BTreeMap<String, String> = serde_json::from_str(text)
+            .map_err(|error| format!("{error}; allowed: an object of texts, such as {{\"replicas\": \"3\"}}"))?;
+        let mut parameters = Self::default();
+        let faults = parameters.overlay(&data);
+        if faults.is_empty() { Ok(parameters) } else { Err(faults.join("; ")) }
+    }
+
+    /// Sets what is written; the faults that were found.
+    fn overlay<'a>(&mut self, data: impl IntoIterator<Item = (&'a String, &'a String)>) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, value) in data {
+            if let Err(wrong) = self.set(name, value.trim()) {
+                faults.push(format!("{name}: {wrong}"));
+            }
+        }
+        if let Some(limit) = self.cpu_limit.filter(|limit| *limit < self.cpu) {
+            faults.push(format!("cpuLimit: {limit} is less than cpu; allowed: {} or more", self.cpu));
+        }
+        faults
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "serviceType" => self.service_type = read(value)?,

@@ -16,6 +16,8 @@ pub enum Gate {
     Open,
     /// Its pod's version is being tried.
     Shut,
+    /// Nobody will decide about it any more.
+    Released,
 }
 
 /// Opens or shuts the gate of a pod as it was seen: one that has changed since is refused by the API server (409), and seen
@@ -28,6 +30,7 @@ pub async fn set(client: &Client, pod: &Pod, gate: Gate, leader: &str, now: &Tim
         Gate::Shut => {
             ("False", "OnTrial", "this version is tried on a part of the visitors and waits for its promotion")
         }
+        Gate::Released => ("True", "Uninstalled", "Tidegate was removed; nobody decides about this version any more"),
     };
     let message = format!("{leader}: {message}");
     let patch = json!({

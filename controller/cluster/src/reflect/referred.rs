@@ -8,7 +8,7 @@ use kube::Client;
 use tokio::task::JoinSet;
 
 use super::{Keeper, Scope};
-use crate::gateway;
+use crate::gateway::{self, Installation};
 use crate::world::Key;
 
 /// The watches of single objects.
@@ -20,8 +20,8 @@ pub(super) struct Referred {
 
 impl Referred {
     /// Watches what the world refers to now, and nothing else.
-    pub(super) fn follow(&mut self, keeper: &Arc<Keeper>, client: &Client) {
-        let (secrets, config_maps) = keeper.with(|state| gateway::references(&state.world));
+    pub(super) fn follow(&mut self, keeper: &Arc<Keeper>, client: &Client, installation: &Installation) {
+        let (secrets, config_maps) = keeper.with(|state| gateway::references(&state.world, installation));
         let gone = |watched: &BTreeMap<Key, JoinSet<()>>, wanted: &BTreeSet<Key>| -> Vec<Key> {
             watched.keys().filter(|key| !wanted.contains(*key)).cloned().collect()
         };

@@ -7,7 +7,7 @@ use tidegate_config::Name;
 use tokio::sync::watch;
 
 use crate::catalog::Released;
-use crate::gateway::{CONTROLLER_NAME, Compiled, Parameters, compile};
+use crate::gateway::{CONTROLLER_NAME, Compiled, Installation, compile};
 use crate::lead::{Object, Remembered, Served, objects, served};
 use crate::sidecar;
 use crate::world::World;
@@ -33,13 +33,13 @@ pub(crate) type Pictures = watch::Receiver<Option<Arc<Picture>>>;
 /// Draws a picture of every world, until there are no more.
 pub(super) async fn draw(
     mut worlds: watch::Receiver<Option<Arc<World>>>,
-    defaults: Parameters,
+    gateways: Installation,
     pictures: watch::Sender<Option<Arc<Picture>>>,
 ) {
     let mut remembered = Remembered::default();
     while worlds.changed().await.is_ok() {
         let Some(world) = worlds.borrow_and_update().clone() else { continue };
-        let compiled = compile(&world, CONTROLLER_NAME, &defaults);
+        let compiled = compile(&world, CONTROLLER_NAME, &gateways);
         let rollouts = objects(&world, &mut remembered);
         let of = |object: &Object| {
             let asked = object.asked.clone()?;

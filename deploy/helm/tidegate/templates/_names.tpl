@@ -47,6 +47,12 @@ capabilities: {drop: [ALL]}
   value: {{ join "," .Values.watchNamespaces | quote }}
 - name: TIDEGATE_SECRET_NAMESPACES
   value: {{ join "," .Values.secretNamespaces | quote }}
+{{- with .Values.gatewayDefaults }}
+{{- $texts := dict }}
+{{- range $key, $value := . }}{{ $_ := set $texts $key (toString $value) }}{{ end }}
+- name: TIDEGATE_GATEWAY_DEFAULTS
+  value: {{ toJson $texts | quote }}
+{{- end }}
 {{- with .Values.serviceRanges }}
 - name: TIDEGATE_SERVICE_RANGES
   value: {{ join "," . | quote }}

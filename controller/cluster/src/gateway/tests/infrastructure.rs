@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::manifests::world;
 use super::report::{check, compiled, only};
 use crate::gateway::infrastructure::{GATEWAY_LABEL, Infrastructure, Setup, plan};
-use crate::gateway::{CONTROLLER_NAME, Parameters, ServiceType, compile};
+use crate::gateway::{CONTROLLER_NAME, Installation, Parameters, ServiceType, compile};
 use crate::world::Key;
 
 const GATEWAY: &str = "
@@ -174,10 +174,22 @@ fn parameters() {
     assert!(planned(&with("replicas: '1'")).unwrap().disruption_budget.is_none());
     // The installation's defaults are beneath.
     let world = world(&with("replicas: '4'"));
-    let defaults = Parameters { service_type: ServiceType::ClusterIp, replicas: 1, ..Parameters::default() };
-    let compiled = compile(&world, CONTROLLER_NAME, &defaults);
+    let parameters = Parameters::parse(r#"{"serviceType": "ClusterIP", "replicas": "1"}"#).unwrap();
+    let compiled = compile(&world, CONTROLLER_NAME, &Installation { parameters, ..Installation::default() });
     let found = only(&compiled).parameters.clone().unwrap();
     assert_eq!((found.service_type, found.replicas), (ServiceType::ClusterIp, 4));
+}
+
+#[test]
+fn wrong_defaults_are_named() {
+    for (text, said) in [
+        (r#"{"replicas": "0", "cpu": "x"}"#, "cpu: \"x\" is not an amount of CPU"),
+        (r#"{"replicas": 3}"#, "allowed: an object of texts"),
+        (r#"{"size": "3"}"#, "size: unknown; allowed: serviceType"),
+    ] {
+        let error = Parameters::parse(text).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Gateways and their listeners, one row for each test of the conformance suite that looks at these.
 
 use super::manifests::{certificate, secret, world};
-use super::report::{check, check_world};
+use super::report::{check, check_world, only};
+use crate::gateway::{CONTROLLER_NAME, Installation, compile, references};
 
 const HTTP: &str = "
 kind: Gateway
@@ -248,6 +249,22 @@ fn certificates_of_other_namespaces() {
         check(row, &(base.clone() + &grant), &[&format!("listener web https ResolvedRefs={resolved}")]);
     }
     check("GatewaySecretMissingReferenceGrant", &base, &["listener web https ResolvedRefs=False/RefNotPermitted"]);
+}
+
+#[test]
+fn only_secrets_that_may_be_read_are_asked_for() {
+    let (chain, key) = certificate();
+    let world = world(&(https("{name: good}") + &secret("infra", "good", "kubernetes.io/tls", (&chain, &key))));
+    for (readable, followed) in [(vec!["infra"], 1), (vec!["app", "web"], 0), (vec![], 0)] {
+        let named = readable.iter().map(|&namespace| namespace.to_owned()).collect();
+        let installation = Installation { secret_namespaces: named, ..Installation::default() };
+        assert_eq!(references(&world, &installation).0.len(), followed, "{readable:?}");
+        let compiled = compile(&world, CONTROLLER_NAME, &installation);
+        let resolved = &only(&compiled).listeners[0].findings[2];
+        assert_eq!((resolved.about, resolved.holds), ("ResolvedRefs", followed == 1));
+        let place = format!("allowed: [{}], as secretNamespaces", readable.join(", "));
+        assert!(resolved.holds || resolved.message.contains(&place), "{}", resolved.message);
+    }
 }
 
 #[test]

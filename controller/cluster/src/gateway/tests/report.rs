@@ -6,7 +6,7 @@ use tidegate_config::{Host, PathMatch};
 
 use super::manifests::world;
 use crate::gateway::status::{self, Deployed};
-use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, Parameters, address, compile};
+use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, Installation, address, compile};
 use crate::routing::{Backend, Backends, Plan, Route};
 use crate::world::{Key, World};
 
@@ -34,8 +34,13 @@ pub(super) fn check_world(row: &str, world: &World, expected: &[&str]) {
     }
 }
 
+/// An installation that may read the Secrets of two namespaces.
+pub(super) fn installation() -> Installation {
+    Installation { secret_namespaces: ["infra", "web"].map(str::to_owned).into(), ..Installation::default() }
+}
+
 pub(super) fn compiled(world: &World) -> Compiled {
-    compile(world, CONTROLLER_NAME, &Parameters::default())
+    compile(world, CONTROLLER_NAME, &installation())
 }
 
 pub(super) fn at(second: i64) -> Time {
