@@ -49,8 +49,6 @@ struct State {
     world: World,
     /// Watches that have not listed their objects yet.
     unlisted: usize,
-    /// What is wrong with a watch, by its kind and scope.
-    troubles: std::collections::BTreeMap<String, String>,
 }
 
 impl Keeper {
@@ -62,11 +60,6 @@ impl Keeper {
     /// The worlds, the newest only; `None` until everything has been listed once.
     pub fn worlds(&self) -> watch::Receiver<Option<Arc<World>>> {
         self.published.subscribe()
-    }
-
-    /// What is wrong with watches at the moment, by kind.
-    pub fn troubles(&self) -> Vec<String> {
-        self.with(|state| state.troubles.iter().map(|(kind, trouble)| format!("{kind}: {trouble}")).collect())
     }
 
     /// Starts to watch a kind. Must be called for every kind before [`publish`](Self::publish) runs.
@@ -93,13 +86,9 @@ impl Keeper {
         let (api, config) = K::watched(client, &scope);
         let kind = format!("{} {scope}", K::kind(&()));
         let mut stream = pin!(watcher(api, config).default_backoff());
-        let (mut unlisted, mut listing) = (Some(Unlisted(&self)), Objects::<K>::new());
+        let (mut unlisted, mut listing, mut trouble) = (Some(Unlisted(&self)), Objects::<K>::new(), None);
         while let Some(event) = stream.next().await {
-            if let Err(error) = &event {
-                self.with(|state| state.troubles.insert(kind.clone(), error.to_string()));
-            } else {
-                self.with(|state| state.troubles.remove(&kind));
-            }
+            tell(&kind, &mut trouble, event.as_ref().err());
             let done = match event {
                 Ok(Event::Init) => {
                     listing.clear();
@@ -165,6 +154,29 @@ impl fmt::Display for Scope {
             Self::One(key) => write!(f, "{key}"),
         }
     }
+}
+
+/// Says what is wrong with a watch, and that it is over, once each: a watch that fails is begun again for ever.
+fn tell(kind: &str, trouble: &mut Option<String>, error: Option<&watcher::Error>) {
+    let now = error.map(in_words);
+    if *trouble != now {
+        eprintln!("tidegate-controller: watch of {kind}: {}", now.as_deref().unwrap_or("goes on"));
+        *trouble = now;
+    }
+}
+
+/// An error and its causes on one line, each said once.
+fn in_words(error: &watcher::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = inner.source();
+    }
+    words
 }
 
 fn insert<K: Kept>(objects: &mut Objects<K>, mut object: K) {
