@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service as KubeService;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use tidegate_config::{Address, Arm, Name, Service, Share, Split, Version, Visitor};
+use tidegate_config::{Address, Arm, Key as Secret, Name, Service, Share, Split, Version, Visitor};
 use tidegate_controller::publish::{Keys, salt, whole_seconds};
 use tidegate_controller::service_record::ServiceRecord;
 
@@ -31,6 +31,23 @@ pub struct Entry {
     pub service: Service,
     /// How its visitors are divided.
     pub split: Split,
+}
+
+impl Entry {
+    /// A service of one version, which has all visitors.
+    pub(crate) fn only(version: Name, endpoints: Vec<Address>, visitor: Visitor, salt: Secret) -> Self {
+        let found = Version { endpoints, ..Version::default() };
+        let service = Service {
+            stable: Some(version.clone()),
+            canary: None,
+            versions: BTreeMap::from([(version.clone(), found)]),
+            rollout: None,
+            visitor,
+        };
+        let arms = vec![Arm { version: version.clone(), share: Share::ALL }];
+        let split = Split { epoch: 0, salt, arms, stable: version, canary: None, rollout: None, rollout_began: 0 };
+        Self { service, split }
+    }
 }
 
 /// What the services of a moment are made of.
@@ -112,18 +129,7 @@ impl<'a> Catalog<'a> {
         endpoints.sort();
         endpoints.dedup();
         let only: Name = ONLY.parse().ok()?;
-        let version = Version { endpoints, ..Version::default() };
-        let service = Service {
-            stable: Some(only.clone()),
-            canary: None,
-            versions: BTreeMap::from([(only.clone(), version)]),
-            rollout: None,
-            visitor: Visitor::default(),
-        };
-        let arms = vec![Arm { version: only.clone(), share: Share::ALL }];
-        let salt = salt(&self.keys.master, name, None);
-        let split = Split { epoch: 0, salt, arms, stable: only, canary: None, rollout: None, rollout_began: 0 };
-        Some(Entry { service, split })
+        Some(Entry::only(only, endpoints, Visitor::default(), salt(&self.keys.master, name, None)))
     }
 }
 

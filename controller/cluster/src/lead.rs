@@ -22,4 +22,4 @@ pub use gating::{Change, Gating, gating};
 pub use object::{Asked, Object, Remembered, objects};
 pub use scraper::{Scraped, Scraper};
 pub use served::{Served, Targets, served};
-pub use wish::{COMMAND, COMMAND_BY, COMMAND_ID, Wish};
+pub use wish::Wish;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use k8s_openapi::serde::de::DeserializeOwned;
 use kube::Resource;
+use tidegate_config::Visitor;
+use tidegate_config::policy::{Policy, Strategy};
 
+use crate::lead::Asked;
 use crate::reflect::Kept;
 use crate::world::{Key, World};
 
@@ -46,6 +49,28 @@ kind: Service
 metadata: {name: shop, namespace: default}
 spec: {selector: {app: shop}, ports: [{port: 80, targetPort: http}]}
 ";
+
+/// What a rollout object asks for that names a Service of `default` and nothing else.
+pub(crate) fn asked(service: &str) -> Asked {
+    Asked {
+        service: Key::new("default", service),
+        name: format!("{service}.default").parse().unwrap(),
+        policy: Policy::of(Strategy::Canary),
+        visitor: Visitor::default(),
+        label: "version".into(),
+        port: None,
+        stable: None,
+        ignores_capacity: false,
+    }
+}
+
+/// A Deployment `shop` in an update: three stable pods `aa` and one pod `bb` that is tried.
+pub(crate) fn updating() -> World {
+    let mut text = SERVICE.to_owned() + &deployment("shop", 3, 1, "2026-01-01T00:00:00Z");
+    text += &(replica_set("shop", "aa", 1, 3) + &replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "shut"));
+    (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
+    world(&text)
+}
 
 /// A Deployment in `default`, complete unless `updated` says otherwise.
 pub(crate) fn deployment(name: &str, replicas: u32, updated: u32, made: &str) -> String {

@@ -30,13 +30,22 @@ pub fn publication(plan: &Plan, catalog: &Catalog<'_>, keys: &Keys, generation: 
         .collect();
     let mut services = Services { catalog, keys, found: BTreeMap::new() };
     let routes: Vec<Route> = plan.routes.iter().filter_map(|route| services.route(route, &names)).collect();
-    let (services, splits) = services
-        .found
-        .into_iter()
-        .map(|(name, Entry { service, split })| ((name.clone(), service), (name, split)))
-        .unzip();
+    let listeners = plan.listeners.iter().map(|it| listener(it, names.get(it.name.as_str()).cloned())).collect();
+    Some(assemble(listeners, routes, services.found, keys, generation))
+}
+
+/// A publication of these routes and services; all else as it is without a word about it.
+pub(crate) fn assemble(
+    listeners: Vec<Listener>,
+    routes: Vec<Route>,
+    found: BTreeMap<Name, Entry>,
+    keys: &Keys,
+    generation: u64,
+) -> Publication {
+    let (services, splits) =
+        found.into_iter().map(|(name, Entry { service, split })| ((name.clone(), service), (name, split))).unzip();
     let config = Config {
-        listeners: plan.listeners.iter().map(|it| listener(it, names.get(it.name.as_str()).cloned())).collect(),
+        listeners,
         admin: Admin::default(),
         workers: None,
         access_log: None,
@@ -45,7 +54,7 @@ pub fn publication(plan: &Plan, catalog: &Catalog<'_>, keys: &Keys, generation: 
         timeouts: Timeouts::default(),
         limits: Limits::default(),
     };
-    Some(Publication { generation, cookie_key: keys.cookie, config: Arc::new(config), splits })
+    Publication { generation, cookie_key: keys.cookie, config: Arc::new(config), splits }
 }
 
 fn listener(listener: &routing::Listener, name: Option<Name>) -> Listener {

@@ -17,7 +17,7 @@ use tidegate_controller::publish::Keys;
 use tidegate_inject::{APPLICATION_ADDRESS, Takeover};
 
 use crate::catalog::{Catalog, Entry};
-use crate::versions::takeovers;
+use crate::versions::{ip, takeovers};
 use crate::world::{Key, World};
 use aims::Aims;
 
@@ -101,7 +101,7 @@ fn group(
 fn application(pod: &Pod) -> Option<IpAddr> {
     let annotations = pod.metadata.annotations.as_ref();
     match annotations.and_then(|all| all.get(APPLICATION_ADDRESS)).map(String::as_str) {
-        Some("pod") => pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok(),
+        Some("pod") => ip(pod),
         _ => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     }
 }

@@ -1,13 +1,11 @@
 //! Services that are released and such that are not, as proxies are told of them.
 
-use tidegate_config::Key as Secret;
-use tidegate_config::policy::{Policy, Strategy};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
 use crate::lead::{Case, Moment, Served};
-use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+use crate::manifests::{SERVICE, asked, updating, world};
 
 const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
 const SLICE: &str = "
@@ -29,19 +27,6 @@ fn name(text: &str) -> Name {
 
 fn shop() -> Key {
     Key::new("default", "shop")
-}
-
-fn asked() -> Asked {
-    Asked {
-        service: shop(),
-        name: name("shop.default"),
-        policy: Policy::of(Strategy::Canary),
-        visitor: Visitor::default(),
-        label: "version".into(),
-        port: None,
-        stable: None,
-        ignores_capacity: false,
-    }
 }
 
 fn entry(world: &World, released: &Released) -> Entry {
@@ -79,23 +64,15 @@ fn ports_have_names_where_there_are_several() {
     }
 }
 
-/// Three stable pods and one that is tried.
-fn updating() -> World {
-    let mut text = SERVICE.to_owned() + &deployment("shop", 3, 1, "2026-01-01T00:00:00Z");
-    text += &(replica_set("shop", "aa", 1, 3) + &replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "shut"));
-    (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
-    world(&text)
-}
-
 #[test]
 fn what_is_written_down_is_published() {
     let world = updating();
     let now = Timestamp::from_millis(1_700_000_000_000);
     let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
-    let fresh = Released::from([(shop(), (asked(), Arc::new(memory.clone())))]);
+    let fresh = Released::from([(shop(), (asked("shop"), Arc::new(memory.clone())))]);
     assert_eq!(entry(&world, &fresh).split.epoch, 0, "nobody has looked yet");
 
-    let mut case = Case::new(asked(), memory, now);
+    let mut case = Case::new(asked("shop"), memory, now);
     let none = Proxies::default();
     let request_timeout = tidegate_config::Span::from_secs(10);
     let served = Served { managed: true, targets: Vec::new(), request_timeout };
@@ -103,7 +80,7 @@ fn what_is_written_down_is_published() {
     let outcome = case.look(&moment, None);
     assert_eq!(outcome.decided[0].record.rule, tidegate_controller::engine::Rule::Start);
     assert!(case.must_write(now));
-    let released = Released::from([(shop(), (asked(), Arc::new(case.memory.clone())))]);
+    let released = Released::from([(shop(), (asked("shop"), Arc::new(case.memory.clone())))]);
     let Entry { service, split } = entry(&world, &released);
     assert_eq!((split.epoch, split.canary), (1_700_000_000_001, Some(name("bb"))));
     assert!(split.rollout.is_some() && service.rollout.is_some());
@@ -123,7 +100,7 @@ fn what_is_written_down_is_published() {
 fn what_passes_nobody_of_ours_is_an_ordinary_update() {
     let (world, now) = (updating(), Timestamp::from_millis(1_700_000_000_000));
     let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
-    let mut case = Case::new(asked(), memory, now);
+    let mut case = Case::new(asked("shop"), memory, now);
     let (none, served) = (Proxies::default(), Served::default());
     let outcome = case.look(&Moment { world: &world, proxies: &none, served: &served, fault: None, now }, None);
     assert!(outcome.decided.is_empty() && case.memory.record.rollout.is_none());

@@ -8,10 +8,11 @@ mod names;
 mod service;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gateway_api::gateways::Gateway;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -21,6 +22,7 @@ pub use names::{GATEWAY_LABEL, label_value, object_name};
 
 use super::Compilation;
 use super::address::Range;
+use crate::world::{Key, World};
 
 /// What is the same for all Gateways of an installation.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +49,15 @@ pub struct Infrastructure {
     /// Keeps all proxies but one during a drain of nodes; `None` with a single one, which could never be moved: a budget
     /// that is there goes.
     pub disruption_budget: Option<PodDisruptionBudget>,
+}
+
+/// The proxies of a Gateway that are there.
+pub fn proxies<'a>(world: &'a World, gateway: &Key) -> impl Iterator<Item = &'a Arc<Pod>> {
+    let label = label_value(&gateway.name);
+    let labelled = move |pod: &&Arc<Pod>| {
+        pod.metadata.labels.as_ref().and_then(|labels| labels.get(GATEWAY_LABEL)) == Some(&label)
+    };
+    world.pods_of(&gateway.namespace).filter(labelled)
 }
 
 /// The objects of a Gateway; `None` where it is not accepted: what is there stays as it is.

@@ -26,8 +26,6 @@ pub struct Annotated {
     pub replace: Vec<Rollout>,
     /// To be taken away, with uid and version.
     pub delete: Vec<(Key, String, String)>,
-    /// Services whose annotations ask for nothing that could be done, and why: the object that is there stays as it is.
-    pub faults: BTreeMap<Key, String>,
 }
 
 /// What follows from the annotations of a world.
@@ -39,9 +37,9 @@ pub fn annotated(world: &World) -> Annotated {
         let spec = match RolloutSpec::of_annotations(&name, service.annotations()) {
             Ok(Some(spec)) => spec,
             Ok(None) => continue,
-            Err(problems) => {
+            // What is there stays as it is, and says what is wrong.
+            Err(_) => {
                 asked.insert(key);
-                all.faults.insert(key.clone(), problems.to_string());
                 continue;
             }
         };
@@ -56,10 +54,8 @@ pub fn annotated(world: &World) -> Annotated {
         };
         match world.rollouts.get(key).map(|object| (object, &**object)) {
             None => all.create.push(rollout(key, spec, &owner)),
-            Some((object, _)) if !is_of_annotations(object) => {
-                let why = format!("Rollout {key} was made by somebody else and counts; the annotations do not");
-                all.faults.insert(key.clone(), why);
-            }
+            // Somebody made one of that name: it counts, and the annotations do not.
+            Some((object, _)) if !is_of_annotations(object) => {}
             Some((_, DeserializeGuard(Ok(there))))
                 if there.spec == spec && there.owner_references() == [owner.clone()] => {}
             Some((_, there)) => {

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use k8s_openapi::jiff;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tidegate_config::{Name, Span};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
@@ -88,7 +87,7 @@ impl Desk {
     }
 
     /// Takes in the objects as they are now.
-    pub fn take(&mut self, objects: Vec<Object>, now: Timestamp) {
+    pub fn take(&mut self, objects: &[Object], now: Timestamp) {
         let mut left = std::mem::take(&mut self.open);
         self.faulty.clear();
         for object in objects {
@@ -96,16 +95,16 @@ impl Desk {
             let conflicted = matches!(object.fault, Some(Fault::Conflicted(_)));
             let open = match (known, &object.asked) {
                 (Some(mut open), asked) if !conflicted => {
-                    open.renew(asked.as_ref(), &object, now);
+                    open.renew(asked.as_ref(), object, now);
                     open
                 }
-                (_, Some(asked)) => Open::new(asked, &object, &self.me, now),
+                (_, Some(asked)) => Open::new(asked, object, &self.me, now),
                 (_, None) => {
-                    self.faulty.insert(object.key.clone(), object);
+                    self.faulty.insert(object.key.clone(), object.clone());
                     continue;
                 }
             };
-            self.open.insert(object.key, open);
+            self.open.insert(object.key.clone(), open);
         }
     }
 
@@ -198,15 +197,9 @@ fn told(object: &Object, now: Timestamp) -> Option<Write> {
         return None;
     }
     let mut status = RolloutStatus { conditions: object.conditions.clone(), ..RolloutStatus::default() };
-    conditions::note(&mut status.conditions, &standing, object.generation, &seconds(now));
+    conditions::note(&mut status.conditions, &standing, object.generation, &conditions::dated(now));
     let Object { key, uid, version, .. } = object.clone();
     Some(Write { key, uid, version, memory: None, standing, status, at: now })
-}
-
-/// Conditions are dated in whole seconds.
-fn seconds(now: Timestamp) -> Time {
-    let seconds = i64::try_from(now.millis() / 1_000).unwrap_or(i64::MAX);
-    Time(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX))
 }
 
 impl Open {
@@ -269,7 +262,7 @@ impl Open {
         let Case { memory, standing, .. } = &self.case;
         let mut status = RolloutStatus { observed_generation: self.generation, ..RolloutStatus::default() };
         status.conditions.clone_from(&self.conditions);
-        conditions::note(&mut status.conditions, standing, self.generation, &seconds(now));
+        conditions::note(&mut status.conditions, standing, self.generation, &conditions::dated(now));
         status.remember(memory, me).ok()?;
         let (uid, version) = (self.uid.clone(), self.version.clone());
         let (memory, standing) = (Some(memory.clone()), standing.clone());

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use k8s_openapi::api::core::v1::Pod;
 use tidegate_config::{Name, Span, Timeouts};
 
 use crate::catalog::name_of;
-use crate::gateway::infrastructure::{GATEWAY_LABEL, label_value};
+use crate::gateway::infrastructure::proxies;
 use crate::gateway::{ADMIN_PORT, Compiled};
 use crate::routing::{Backend, Backends, Plan};
+use crate::versions::{ip, is_ready};
 use crate::world::{Key, World};
 
 /// The addresses at which the proxies that serve a Service are read.
@@ -30,7 +30,8 @@ pub struct Served {
 pub fn served(world: &World, compiled: &Compiled) -> BTreeMap<Name, Served> {
     let mut all: BTreeMap<Name, Served> = BTreeMap::new();
     for (gateway, compilation) in &compiled.gateways {
-        let targets = proxies(world, gateway);
+        let ready = proxies(world, gateway).filter(|pod| is_ready(pod)).filter_map(|pod| ip(pod));
+        let targets: Targets = ready.map(|ip| SocketAddr::new(ip, ADMIN_PORT)).collect();
         for name in services(world, &compilation.plan) {
             let served = all.entry(name).or_default();
             served.managed = true;
@@ -55,24 +56,4 @@ fn services<'a>(world: &'a World, plan: &'a Plan) -> impl Iterator<Item = Name> 
         }
         _ => None,
     })
-}
-
-/// The proxies of a Gateway that may have visitors.
-fn proxies(world: &World, gateway: &Key) -> Targets {
-    let label = label_value(&gateway.name);
-    let ours = |pod: &Pod| {
-        let labels = pod.metadata.labels.as_ref();
-        labels.and_then(|labels| labels.get(GATEWAY_LABEL)) == Some(&label) && is_ready(pod)
-    };
-    let pods = world.pods_of(&gateway.namespace).filter(|pod| ours(pod));
-    pods.filter_map(|pod| Some(SocketAddr::new(address(pod)?, ADMIN_PORT))).collect()
-}
-
-fn address(pod: &Pod) -> Option<std::net::IpAddr> {
-    pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

@@ -7,11 +7,11 @@ use tidegate_config::limits::COMMAND_ID_BYTES_MAX;
 use tidegate_controller::engine::{Command, Verb};
 
 /// The annotation with the command.
-pub const COMMAND: &str = "tidegate.dev/command";
+const COMMAND: &str = "tidegate.dev/command";
 /// The annotation that tells one command from the next.
-pub const COMMAND_ID: &str = "tidegate.dev/command-id";
+const COMMAND_ID: &str = "tidegate.dev/command-id";
 /// The annotation with the name of the user who commands.
-pub const COMMAND_BY: &str = "tidegate.dev/command-by";
+const COMMAND_BY: &str = "tidegate.dev/command-by";
 
 /// The commands by their names.
 const COMMANDS: [(&str, Verb); 5] = [

@@ -1,8 +1,10 @@
 //! Conditions of a Rollout, in the form that the tools around Kubernetes read (`kubectl wait --for=condition=Progressing`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tidegate_controller::engine::Timestamp;
 
 /// What a condition of a Rollout speaks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -84,12 +86,18 @@ pub fn note(conditions: &mut Vec<Condition>, known: &[Known], generation: Option
     }
 }
 
+/// When something was noted: conditions are dated in whole seconds.
+pub fn dated(at: Timestamp) -> Time {
+    let seconds = i64::try_from(at.millis() / 1_000).unwrap_or(i64::MAX);
+    Time(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn time(second: i64) -> Time {
-        Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap())
+        Time(jiff::Timestamp::from_second(second).unwrap())
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! What the leader does to the cluster's objects, each time the world changes: the objects of Gateways, and the statuses of
 //! all that is ours. Level-triggered: nothing is remembered that must be done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gateway_api::experimental::httproutes::HttpRoute;
 use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -20,13 +18,14 @@ use tokio::sync::watch;
 
 use super::Options;
 use super::picture::{Picture, Pictures};
-use crate::gateway::infrastructure::{GATEWAY_LABEL, Setup, label_value, object_name, plan};
+use crate::gateway::infrastructure::{Setup, object_name, plan, proxies};
 use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
 use crate::lead::{Annotated, Change, Gating, annotated, gating};
-use crate::rollout_object::Rollout;
+use crate::rollout_object::{Rollout, conditions};
+use crate::versions::is_ready;
 use crate::world::{Key, World};
 
 /// The config map in a Gateway's namespace by which proxies know the controller.
@@ -108,7 +107,7 @@ impl Effects {
         let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
         let unstamped = stays.filter(|change| !self.stamped.contains(&uid(&change.pod)));
         let due: Vec<Change> = changes.into_iter().chain(unstamped).collect();
-        let now = now();
+        let now = conditions::dated(Clock::System.now());
         let mut all = true;
         for Change { pod, gate } in due {
             let set = gates::set(&self.client, &pod, gate, &self.options.identity, &now).await;
@@ -122,7 +121,7 @@ impl Effects {
 
     /// Brings rollout objects to what annotations of Services ask for.
     async fn annotated(&self, world: &World) -> bool {
-        let Annotated { create, replace, delete, faults: _ } = annotated(world);
+        let Annotated { create, replace, delete } = annotated(world);
         let mut all = true;
         for rollout in create {
             let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace().unwrap_or_default());
@@ -143,7 +142,7 @@ impl Effects {
     }
 
     async fn statuses(&self, world: &World, compiled: &Compiled) -> bool {
-        let now = now();
+        let now = conditions::dated(Clock::System.now());
         let mut all = true;
         for (name, accepted) in &compiled.classes {
             let object = world.gateway_classes.get(&Key::new("", name.clone()));
@@ -176,15 +175,7 @@ impl Effects {
 fn deployed(world: &World, key: &Key, compilation: &Compilation) -> Deployed {
     let object = Key::new(key.namespace.clone(), object_name(&key.name));
     let service = world.services.get(&object);
-    let wanted = BTreeMap::from([(GATEWAY_LABEL, label_value(&key.name))]);
-    let ours = |labels: Option<&BTreeMap<String, String>>| {
-        wanted.iter().all(|(name, value)| labels.and_then(|labels| labels.get(*name)) == Some(value))
-    };
-    let mut pods = world.pods_of(&key.namespace).filter(|pod| ours(pod.metadata.labels.as_ref()));
-    let serving = pods.any(|pod| {
-        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-    });
+    let serving = proxies(world, key).any(|pod| is_ready(pod));
     Deployed { addresses: service.map(|it| addresses(it, &compilation.asked)).unwrap_or_default(), serving }
 }
 
@@ -219,11 +210,4 @@ fn namespaced<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(
 
 fn cluster<K: Resource<DynamicType = (), Scope = ClusterResourceScope>>(client: &Client) -> Api<K> {
     Api::all(client.clone())
-}
-
-/// Conditions are dated in whole seconds.
-fn now() -> Time {
-    let seconds = Clock::System.now().millis() / 1_000;
-    let seconds = i64::try_from(seconds).unwrap_or(0);
-    Time(Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH))
 }

@@ -70,7 +70,7 @@ impl Term {
 
     fn see(&mut self, picture: Option<Arc<Picture>>) {
         if let Some(picture) = &picture {
-            self.desk.take(picture.rollouts.clone(), self.clock.now());
+            self.desk.take(&picture.rollouts, self.clock.now());
         }
         self.picture = picture;
         self.read();

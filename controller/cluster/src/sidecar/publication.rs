@@ -2,21 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
-use tidegate_config::{
-    Address, Admin, Arm, Config, Identity, Key as Secret, Limits, Listener, Name, PathMatch, Publication, Route,
-    Service, Share, Split, Timeouts, Version, Visitor,
-};
+use tidegate_config::{Address, Identity, Key as Secret, Listener, Name, PathMatch, Publication, Route, Visitor};
 use tidegate_controller::publish::Keys;
 
 use super::{Door, Group, Released, To};
 use crate::catalog::Entry;
+use crate::publish::assemble;
 
 /// The publication of a group. Of the Services in it `released` knows every one.
 pub(super) fn of(group: &Group, released: &Released, keys: &Keys) -> Publication {
     let (mut listeners, mut routes) = (Vec::new(), Vec::new());
-    let (mut services, mut splits) = (BTreeMap::new(), BTreeMap::new());
+    let mut services = BTreeMap::new();
     for (number, door) in group.doors.iter().enumerate() {
         let Ok(listener) = format!("l{number}").parse::<Name>() else { continue };
         let Some((service, entry)) = answers(door, number, group.doors.len(), released) else { continue };
@@ -33,20 +30,9 @@ pub(super) fn of(group: &Group, released: &Released, keys: &Keys) -> Publication
             service: service.clone(),
             request_timeout: None,
         });
-        services.insert(service.clone(), entry.service);
-        splits.insert(service, entry.split);
+        services.insert(service, entry);
     }
-    let config = Config {
-        listeners,
-        admin: Admin::default(),
-        workers: None,
-        access_log: None,
-        routes,
-        services,
-        timeouts: Timeouts::default(),
-        limits: Limits::default(),
-    };
-    Publication { generation: 0, cookie_key: keys.cookie, config: Arc::new(config), splits }
+    assemble(listeners, routes, services, keys, 0)
 }
 
 fn answers(door: &Door, number: usize, doors: usize, released: &Released) -> Option<(Name, Entry)> {
@@ -63,16 +49,6 @@ fn answers(door: &Door, number: usize, doors: usize, released: &Released) -> Opt
 
 /// The application beside the sidecar: nobody is told apart.
 fn alone(name: Name, address: SocketAddr) -> Entry {
-    let version = Version { endpoints: vec![Address::Ip(address)], ..Version::default() };
-    let service = Service {
-        stable: Some(name.clone()),
-        canary: None,
-        versions: BTreeMap::from([(name.clone(), version)]),
-        rollout: None,
-        visitor: Visitor { header: None, by: Identity::Request, overridable: false },
-    };
-    let arms = vec![Arm { version: name.clone(), share: Share::ALL }];
-    let salt = Secret([0; 16]);
-    let split = Split { epoch: 0, salt, arms, stable: name, canary: None, rollout: None, rollout_began: 0 };
-    Entry { service, split }
+    let visitor = Visitor { header: None, by: Identity::Request, overridable: false };
+    Entry::only(name, vec![Address::Ip(address)], visitor, Secret([0; 16]))
 }

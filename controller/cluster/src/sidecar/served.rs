@@ -11,7 +11,7 @@ use tidegate_inject::ADMIN_PORT;
 
 use crate::lead::{Asked, Served};
 use crate::rollout_object::Memory;
-use crate::versions::{owner, selected, service_port, takeovers};
+use crate::versions::{ip, is_ready, owner, selected, service_port, takeovers};
 use crate::world::World;
 
 /// Adds what sidecars serve: a Service's traffic passes us where all pods of its stable version have one that has taken over
@@ -61,8 +61,5 @@ fn is_of(world: &World, asked: &Asked, pod: &Pod, version: Option<&Name>) -> boo
 
 /// Where the sidecar of a pod that gets visitors is read.
 fn admin(pod: &Pod) -> Option<SocketAddr> {
-    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let is_ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let address = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
-    is_ready.then(|| SocketAddr::new(address, ADMIN_PORT))
+    is_ready(pod).then(|| Some(SocketAddr::new(ip(pod)?, ADMIN_PORT)))?
 }

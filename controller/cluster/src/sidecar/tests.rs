@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use tidegate_config::policy::{Policy, Strategy};
-use tidegate_config::{Address, Key as Secret, Name, Span, Visitor};
+use tidegate_config::{Address, Key as Secret, Name, Span};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
 use crate::catalog::Released as Objects;
-use crate::lead::{Asked, Case, Moment, Served};
-use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+use crate::lead::{Case, Moment, Served};
+use crate::manifests::{SERVICE, asked, deployment, pod, replica_set, world};
 use crate::rollout_object::Memory;
 
 const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
@@ -50,28 +49,15 @@ fn updating() -> World {
     world(&text)
 }
 
-fn asked() -> Asked {
-    Asked {
-        service: shop(),
-        name: name("shop.default"),
-        policy: Policy::of(Strategy::Canary),
-        visitor: Visitor::default(),
-        label: "version".into(),
-        port: None,
-        stable: None,
-        ignores_capacity: false,
-    }
-}
-
-/// The same, looked at once by whoever leads: the rollout has begun and its shares are written down.
+/// What the rollout object of `shop` has written, looked at once by whoever leads: the rollout has begun and its shares are written down.
 fn written(world: &World) -> Objects {
     let now = Timestamp::from_millis(1_700_000_000_000);
     let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
-    let mut case = Case::new(asked(), memory, now);
+    let mut case = Case::new(asked("shop"), memory, now);
     let (none, request_timeout) = (Proxies::default(), Span::from_secs(10));
     let served = Served { managed: true, targets: Vec::new(), request_timeout };
     case.look(&Moment { world, proxies: &none, served: &served, fault: None, now }, None);
-    Objects::from([(shop(), (asked(), Arc::new(case.memory)))])
+    Objects::from([(shop(), (asked("shop"), Arc::new(case.memory)))])
 }
 
 fn told(world: &World, released: &Objects) -> Sidecars {
@@ -177,7 +163,7 @@ fn traffic_passes_us_where_every_stable_pod_has_a_sidecar() {
     let is_managed = |world: &World, stable: Option<&str>| {
         let memory = Arc::new(Memory { stable: stable.map(name), ..Memory::default() });
         let mut all = BTreeMap::new();
-        served(world, [(&asked(), Some(&memory))], &mut all);
+        served(world, [(&asked("shop"), Some(&memory))], &mut all);
         all.remove(&name("shop.default")).unwrap_or_default()
     };
     let ready = "conditions: [{type: Ready, status: 'True'}, ";

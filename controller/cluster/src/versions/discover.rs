@@ -93,16 +93,24 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
     }
     let pods = selected(world, service);
     let owned: Vec<(Arc<Pod>, Option<Owner>)> = pods.iter().map(|pod| (pod.clone(), owner(world, pod))).collect();
-    let workloads: BTreeSet<Option<(&str, &Key)>> =
-        owned.iter().map(|(_, owner)| owner.as_ref().map(|owner| (owner.kind.as_str(), &owner.key))).collect();
-    match workloads.first() {
-        None => Err(Undiscovered::NoPods(service.clone())),
-        Some(Some(("Deployment", only))) if workloads.len() == 1 => {
-            let only = (*only).clone();
-            Ok(Discovery { versions: revisions(world, &only, owned), way: Way::InPlace(only) })
-        }
-        Some(_) => Ok(Discovery { versions: by_label(world, owned, label)?, way: Way::Workloads }),
+    match only_deployment(owned.iter().map(|(_, owner)| owner.as_ref())) {
+        _ if owned.is_empty() => Err(Undiscovered::NoPods(service.clone())),
+        Some(only) => Ok(Discovery { versions: revisions(world, &only, owned), way: Way::InPlace(only) }),
+        None => Ok(Discovery { versions: by_label(world, owned, label)?, way: Way::Workloads }),
     }
+}
+
+/// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
+pub fn deployment_of(world: &World, service: &Key) -> Option<Key> {
+    let pods = selected(world, service);
+    let owners: Vec<Option<Owner>> = pods.iter().map(|pod| owner(world, pod)).collect();
+    only_deployment(owners.iter().map(Option::as_ref))
+}
+
+fn only_deployment<'a>(mut owners: impl Iterator<Item = Option<&'a Owner>>) -> Option<Key> {
+    let first = owners.next()?.filter(|owner| owner.kind == "Deployment")?;
+    let same = |owner: Option<&Owner>| owner.is_some_and(|it| (&it.kind, &it.key) == (&first.kind, &first.key));
+    owners.all(same).then(|| first.key.clone())
 }
 
 /// The workloads that a Service's pods belong to.

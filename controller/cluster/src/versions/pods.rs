@@ -1,5 +1,7 @@
 //! PURE. What a pod says of itself: who owns it, whether it can take requests, whether our gate holds it.
 
+use std::net::IpAddr;
+
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -87,6 +89,16 @@ pub fn is_open(pod: &Pod) -> Held {
     } else {
         Held::Shut
     }
+}
+
+/// Whether the cluster sends requests to a pod: every container and every gate is ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    is_true(pod, "Ready")
+}
+
+/// The address of a pod; `None` while it has none.
+pub fn ip(pod: &Pod) -> Option<IpAddr> {
+    pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()
 }
 
 fn is_true(pod: &Pod, kind: &str) -> bool {

@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::{Container, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use tidegate_inject::{CONTAINER, PORTS, Takeover};
 
+use super::pods::ip;
+
 /// The port of a Service that has this name or number; with neither, its only one.
 pub fn service_port<'a>(service: &'a Service, port: Option<&str>) -> Option<&'a ServicePort> {
     let ports = service.spec.as_ref()?.ports.as_deref()?;
@@ -20,7 +22,7 @@ pub fn service_port<'a>(service: &'a Service, port: Option<&str>) -> Option<&'a 
 /// behind it: a request that has its version already must not be divided again. `None` where there is no such port, or the
 /// pod has no address yet.
 pub fn address(pod: &Pod, port: &ServicePort) -> Option<SocketAddr> {
-    let ip = pod.status.as_ref()?.pod_ip.as_deref()?.parse().ok()?;
+    let ip = ip(pod)?;
     let taken = takeovers(pod).unwrap_or_default();
     let number = match &port.target_port {
         None => u16::try_from(port.port).ok()?,

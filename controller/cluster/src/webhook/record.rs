@@ -10,7 +10,7 @@ use super::valves::{Gating, Standing, Valve, Valves};
 use crate::catalog::Released;
 use crate::lead::{Asked, Served};
 use crate::rollout_object::Memory;
-use crate::versions::{owner, selected};
+use crate::versions::deployment_of;
 use crate::world::{Key, World};
 
 /// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
@@ -25,7 +25,7 @@ pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served
     let managed = |asked: &Asked| served.get(&asked.name).is_some_and(|served| served.managed);
     let tried = |memory: &Memory| memory.record.rollout.as_ref().is_some_and(|status| status.phase != Phase::Promoted);
     for (service, (_, memory)) in released.iter().filter(|(_, (asked, memory))| managed(asked) || tried(memory)) {
-        let Some(deployment) = only_deployment(world, service) else { continue };
+        let Some(deployment) = deployment_of(world, service) else { continue };
         let Some(valve) = valve(world, service, &deployment, memory) else { continue };
         match valves.remove(&deployment) {
             Some(other) => drop(valves.insert(deployment, both(other, valve))),
@@ -33,14 +33,6 @@ pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served
         }
     }
     valves
-}
-
-/// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
-fn only_deployment(world: &World, service: &Key) -> Option<Key> {
-    let pods = selected(world, service);
-    let mut owners = pods.iter().map(|pod| owner(world, pod).filter(|owner| owner.kind == "Deployment"));
-    let first = owners.next()??.key;
-    owners.all(|owner| owner.is_some_and(|owner| owner.key == first)).then_some(first)
 }
 
 fn valve(world: &World, service: &Key, deployment: &Key, memory: &Memory) -> Option<Valve> {

@@ -9,7 +9,7 @@ use tidegate_controller::counters;
 use tidegate_controller::engine::{Action, Command, Phase, Verb};
 
 use super::*;
-use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+use crate::manifests::{asked, updating};
 use crate::rollout_object::Answered;
 
 const START: u64 = 1_700_000_000_000;
@@ -26,26 +26,9 @@ fn target() -> SocketAddr {
     "10.0.0.9:9900".parse().unwrap()
 }
 
-/// A Deployment with three stable pods `aa` and one pod `bb` that is tried.
-fn updating() -> World {
-    let mut text = SERVICE.to_owned() + &deployment("shop", 3, 1, "2026-01-01T00:00:00Z");
-    text += &(replica_set("shop", "aa", 1, 3) + &replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "shut"));
-    (0..3).for_each(|i| text += &pod("shop-aa", i, "", "none"));
-    world(&text)
-}
-
 fn object(version: &str, memory: Option<Memory>) -> Object {
     let policy = Policy { soak: Span::from_secs(12), ..Policy::of(Strategy::Canary) };
-    let asked = Asked {
-        service: Key::new("default", "shop"),
-        name: name("shop.default"),
-        policy,
-        visitor: tidegate_config::Visitor::default(),
-        label: "version".into(),
-        port: None,
-        stable: Some(name("aa")),
-        ignores_capacity: false,
-    };
+    let asked = Asked { policy, stable: Some(name("aa")), ..asked("shop") };
     Object {
         key: Key::new("default", "shop"),
         uid: "u1".into(),
@@ -88,7 +71,7 @@ impl Office {
         let served = BTreeMap::from([(name("shop.default"), served)]);
         let stored = object("1", None);
         let mut office = Self { desk: Desk::new("me"), world: updating(), served, stored, version: 1 };
-        office.desk.take(vec![office.stored.clone()], at(0));
+        office.desk.take(std::slice::from_ref(&office.stored), at(0));
         office
     }
 
@@ -124,7 +107,7 @@ impl Office {
         self.stored.conditions.clone_from(&write.status.conditions);
         self.stored.leader.clone_from(&write.status.leader);
         self.desk.wrote(write, Some(self.stored.version.clone()), now);
-        self.desk.take(vec![self.stored.clone()], now);
+        self.desk.take(std::slice::from_ref(&self.stored), now);
     }
 }
 
@@ -148,7 +131,7 @@ fn evidence_is_written_now_and_then_and_decisions_at_once() {
     office.stored.wish = Some(wish("w1", Verb::Abort));
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(vec![office.stored.clone()], at(61_001));
+    office.desk.take(std::slice::from_ref(&office.stored), at(61_001));
     assert_eq!(office.turn(at(61_002)), 1, "a wish is not due at a time");
     assert_eq!(office.phase(), Some(Phase::Aborted));
     let memory = office.stored.memory.clone().unwrap();
@@ -161,12 +144,12 @@ fn evidence_is_written_now_and_then_and_decisions_at_once() {
 fn a_wish_is_carried_out_once() {
     let mut office = Office::new();
     office.stored.wish = Some(wish("w1", Verb::Pause));
-    office.desk.take(vec![office.stored.clone()], at(1));
+    office.desk.take(std::slice::from_ref(&office.stored), at(1));
     office.turn(at(2));
     office.turn(at(1_000));
     // A successor sees the same object, wish included.
     office.desk = Desk::new("other");
-    office.desk.take(vec![office.stored.clone()], at(2_000));
+    office.desk.take(std::slice::from_ref(&office.stored), at(2_000));
     assert_eq!(office.turn(at(2_001)), 1, "the successor stamps it");
     assert_eq!(office.phase(), Some(Phase::Paused));
     let recent = &office.stored.memory.as_ref().unwrap().record.rollout.as_ref().unwrap().recent;
@@ -181,14 +164,14 @@ fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
     office.stored.wish = Some(wish("w1", Verb::Abort));
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(vec![office.stored.clone()], at(1_000));
+    office.desk.take(std::slice::from_ref(&office.stored), at(1_000));
     office.desk.read(told(0, at(1_000)));
     let (_, writes) = office.desk.look(&office.world, &office.served, at(1_001));
     assert_eq!(writes.len(), 1);
     let mut successor = Desk::new("other");
     std::mem::swap(&mut office.desk, &mut successor);
     office.stored.wish = Some(wish("w2", Verb::Pause));
-    office.desk.take(vec![office.stored.clone()], at(16_000));
+    office.desk.take(std::slice::from_ref(&office.stored), at(16_000));
     assert_eq!(office.turn(at(16_001)), 1);
     assert_eq!(office.phase(), Some(Phase::Paused));
     std::mem::swap(&mut office.desk, &mut successor);
@@ -196,7 +179,7 @@ fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
         office.store(write, at(17_000));
     }
     assert_eq!(office.phase(), Some(Phase::Paused), "the late write was refused");
-    office.desk.take(vec![office.stored.clone()], at(17_001));
+    office.desk.take(std::slice::from_ref(&office.stored), at(17_001));
     office.turn(at(19_000));
     assert_eq!(office.phase(), Some(Phase::Paused), "and what is written is taken over");
 }
@@ -211,7 +194,7 @@ fn what_cannot_be_done_is_refused_and_answered() {
         office.stored.wish = Some(wish);
         office.version += 1;
         office.stored.version = office.version.to_string();
-        office.desk.take(vec![office.stored.clone()], at(10));
+        office.desk.take(std::slice::from_ref(&office.stored), at(10));
         office.turn(at(u64::from(office.version) * 1_000));
         let answered = office.stored.memory.as_ref().unwrap().answered.clone().unwrap();
         assert!(answered.id == id && answered.refused.as_ref().unwrap().contains(part), "{answered:?}");
@@ -227,7 +210,7 @@ fn decisions_that_people_see_have_an_end() {
         office.stored.wish = Some(wish(&number.to_string(), verb));
         office.version += 1;
         office.stored.version = office.version.to_string();
-        office.desk.take(vec![office.stored.clone()], at(number * 1_000));
+        office.desk.take(std::slice::from_ref(&office.stored), at(number * 1_000));
         office.turn(at(number * 1_000 + 1));
     }
     let decisions = &office.stored.memory.as_ref().unwrap().decisions;
@@ -244,7 +227,7 @@ fn what_is_wrong_is_told_once_and_changes_nothing() {
     office.stored.asked = None;
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(vec![office.stored.clone()], at(1_000));
+    office.desk.take(std::slice::from_ref(&office.stored), at(1_000));
     assert_eq!(office.turn(at(2_000)), 1, "it is told");
     let says = |office: &Office| {
         let found = office.stored.conditions.iter().find(|it| it.type_ == "Accepted").cloned().unwrap();
@@ -255,10 +238,10 @@ fn what_is_wrong_is_told_once_and_changes_nothing() {
     assert_eq!(office.phase(), Some(Phase::Progressing), "the last good one goes on");
     // A successor knows nothing of the last good one: it tells, and leaves what is remembered alone.
     office.desk = Desk::new("other");
-    office.desk.take(vec![office.stored.clone()], at(3_000));
+    office.desk.take(std::slice::from_ref(&office.stored), at(3_000));
     assert_eq!(office.turn(at(3_001)), 0, "it is told already");
     office.stored.conditions.clear();
-    office.desk.take(vec![office.stored.clone()], at(4_000));
+    office.desk.take(std::slice::from_ref(&office.stored), at(4_000));
     assert_eq!(office.turn(at(4_001)), 1);
     let rollout =
         |memory: &Option<Arc<Memory>>| memory.as_ref().and_then(|it| it.record.rollout.as_ref().map(|it| it.rollout));
@@ -282,10 +265,10 @@ fn an_object_of_the_same_name_is_another_one() {
     let mut office = Office::new();
     office.turn(at(0));
     office.stored = Object { uid: "u2".into(), ..object("77", None) };
-    office.desk.take(vec![office.stored.clone()], at(10));
+    office.desk.take(std::slice::from_ref(&office.stored), at(10));
     office.turn(at(20));
     let memory = office.stored.memory.clone().unwrap();
     assert_eq!(memory.record.epochs.current(), START + 11, "it begins anew, above what was");
-    office.desk.take(Vec::new(), at(30));
+    office.desk.take(&[], at(30));
     assert_eq!(office.desk.next_due(), None, "what is gone is not worked on");
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use tidegate_config::Visitor;
-use tidegate_config::policy::{Policy, Strategy};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
 use crate::lead::{Asked, Case, Moment};
-use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+use crate::manifests::{SERVICE, asked, deployment, pod, replica_set, world};
 use crate::world::World;
 
 fn shop() -> Key {
@@ -22,16 +20,7 @@ fn name(text: &str) -> Name {
 
 /// A rollout object for a Service that remembers these versions.
 fn released(service: &Key, stable: Option<&str>, trusted: &[&str]) -> (Key, (Asked, Arc<Memory>)) {
-    let asked = Asked {
-        service: service.clone(),
-        name: name(&format!("{}.default", service.name)),
-        policy: Policy::of(Strategy::Canary),
-        visitor: Visitor::default(),
-        label: "version".into(),
-        port: None,
-        stable: None,
-        ignores_capacity: false,
-    };
+    let asked = asked(&service.name);
     let trusted = trusted.iter().map(|text| name(text)).collect();
     (service.clone(), (asked, Arc::new(Memory { stable: stable.map(name), trusted, ..Memory::default() })))
 }
