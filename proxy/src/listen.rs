@@ -1,15 +1,17 @@
 //! Listening sockets: every worker has its own on the same address (`SO_REUSEPORT`), so the kernel divides the clients and
 //! no worker waits for another.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -44,40 +46,74 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Takes clients at the address of a listener until `stop` says so; then those that the kernel has already let in.
+/// Takes clients at the address of a listener until `stop` says so; then those that are at the door already.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: TcpListener,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
 ) {
+    let _listening = Rc::clone(&worker.listening);
+    let stopped = pin!(stop.wait_for(|stop| *stop));
+    welcome_until(&worker, &listener, address, stopped).await;
+    turn_away(&listener);
+    let last = worker.timer.deadline();
+    last.set(AT_THE_DOOR);
+    welcome_until(&worker, &listener, address, pin!(poll_fn(move |cx| last.poll(cx)))).await;
+}
+
+/// How long a handshake that is under way may take while its listener closes: a round trip, also to a client far away.
+const AT_THE_DOOR: Duration = Duration::from_millis(100);
+
+/// Welcomes clients until `end`, and all of them that have come by then.
+async fn welcome_until<F: Future>(
+    worker: &Rc<Worker>,
+    listener: &TcpListener,
+    address: SocketAddr,
+    mut end: Pin<&mut F>,
+) {
     loop {
-        let mut stopped = pin!(stop.wait_for(|stop| *stop));
         let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending => stopped.as_mut().poll(cx).map(|_| None),
+            Poll::Pending => end.as_mut().poll(cx).map(|_| None),
         })
         .await;
         match accepted {
-            None => return take_last(&worker, listener, address),
-            Some(Ok((stream, peer))) => welcome(&worker, stream, peer, address),
+            None => return,
+            Some(Ok((stream, peer))) => welcome(worker, stream, peer, address),
             // Out of file descriptors, most likely: the clients that are being served will free some.
             Some(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-/// Takes the clients that the kernel has let in but not announced yet: closing the socket would reset them.
-fn take_last(worker: &Rc<Worker>, listener: TcpListener, address: SocketAddr) {
-    let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, peer)) = listener.accept() {
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            welcome(worker, stream, peer, address);
-        }
-    }
+/// Lets no new handshake begin, so that the queue of a listener runs dry: closing the socket resets whoever is in it, and
+/// however often it is emptied before, somebody may come in between. Whoever is turned away asks again after a second (RFC
+/// 6298 §2.1), and finds the port closed or another listener.
+#[cfg(target_os = "linux")]
+fn turn_away(listener: &TcpListener) {
+    /// Offset of the flags in a TCP header, and two of them (RFC 9293 §3.1).
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    /// Load a byte, AND, jump if equal, return: classic BPF, see the kernel's `Documentation/networking/filter.rst`.
+    const LOAD: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let program = [
+        SockFilter::new(LOAD, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    // A kernel that has no filters closes as others do, with a gap of microseconds.
+    let _ = SockRef::from(listener).attach_filter(&program);
 }
+
+#[cfg(not(target_os = "linux"))]
+fn turn_away(_: &TcpListener) {}
 
 fn welcome(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
     let limit = worker.part_of(worker.snapshot().limits.connections);

@@ -258,10 +258,6 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                 Some(Command::Listen { listener, address, stop }) => listen(&worker, listener, address, stop),
                 Some(Command::Drain { deadline }) => {
                     until = Some(deadline);
-                    // The accept loops empty their queues first: they are tasks that are ready now.
-                    for _ in 0..3 {
-                        tokio::task::yield_now().await;
-                    }
                     worker.draining.set(true);
                     worker.timer.wake_all();
                 }
@@ -270,7 +266,7 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
             _ = tick.tick() => {
                 let now = now();
                 worker.tick(now);
-                if until.is_some_and(|until| worker.connections.get() == 0 || now >= until) {
+                if until.is_some_and(|until| worker.is_empty() || now >= until) {
                     return worker.gate.in_flight();
                 }
             }

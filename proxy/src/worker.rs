@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) draining: Cell<bool>,
     /// Client connections of this worker.
     pub(crate) connections: Cell<u32>,
+    /// Held by each of its listeners until it is closed.
+    pub(crate) listening: Rc<()>,
     state: Arc<State>,
     /// The snapshot in force, counted without atomics while this thread hands it out.
     #[expect(clippy::redundant_allocation, reason = "the Arc's count is shared by all threads, the Rc's is our own")]
@@ -61,6 +63,7 @@ impl Worker {
             log,
             draining: Cell::new(false),
             connections: Cell::new(0),
+            listening: Rc::default(),
             state,
             snapshot,
             pools: RefCell::default(),
@@ -88,6 +91,11 @@ impl Worker {
     /// The part of a limit of the whole process that this worker may use.
     pub(crate) fn part_of(&self, limit: u32) -> u32 {
         limit.div_ceil(u32::try_from(self.count).unwrap_or(1)).max(1)
+    }
+
+    /// Whether nobody is connected, and nobody can be.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.get() == 0 && Rc::strong_count(&self.listening) == 1
     }
 
     /// The connections to an endpoint.

@@ -1,8 +1,9 @@
 //! The end of a proxy: what is under way ends, what comes is refused, and nobody waits longer than necessary.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::harness::{After, Backend, Client, Gate, TestProxy, now, one, until};
 
@@ -19,8 +20,10 @@ fn halved(gate: &Gate) -> Backend {
     })
 }
 
+/// Whether the port refuses clients; while it closes, whoever comes gets no answer at all.
 fn closed(address: SocketAddr) -> bool {
-    Client::try_connect(address).is_none()
+    let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+    TcpStream::connect_timeout(&address, Duration::from_millis(20)).is_err_and(refused)
 }
 
 #[test]
