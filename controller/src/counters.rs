@@ -22,6 +22,8 @@ pub struct Reading {
 /// One service in one scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServiceReading {
+    /// The epoch it has in force; `None` before its first.
+    pub epoch: Option<u64>,
     /// The evidence: a row per version and epoch.
     pub counters: ServiceCounters,
     /// All requests of a version, inside an epoch or not.
@@ -95,6 +97,11 @@ pub fn read(text: &str) -> Result<Reading, CountersError> {
         match sample.name {
             "process_start_time_seconds" => started = Some(sample.value).filter(|value| value.is_finite()),
             "tidegate_generation" => reading.generation = Some(count(&sample).map_err(wrong)?).filter(|it| *it > 0),
+            "tidegate_epoch" => {
+                let service = name_in(&sample, "service").ok_or_else(|| wrong("no service that is a name"))?;
+                let epoch = count(&sample).map_err(wrong)?;
+                reading.services.entry(service).or_default().epoch = Some(epoch).filter(|it| *it > 0);
+            }
             name => {
                 if let Some(family) = Family::of(name) {
                     take(family, &sample, &mut reading.services, &mut rows).map_err(wrong)?;
@@ -171,15 +178,18 @@ impl Row {
     }
 }
 
+fn name_in(sample: &Sample<'_>, label: &str) -> Option<Name> {
+    sample.label(label)?.parse().ok()
+}
+
 fn take(
     family: Family,
     sample: &Sample<'_>,
     services: &mut BTreeMap<Name, ServiceReading>,
     rows: &mut BTreeMap<(Name, Name, u64), Row>,
 ) -> Result<(), &'static str> {
-    let name = |label| sample.label(label).and_then(|text| text.parse::<Name>().ok());
-    let service = name("service").ok_or("no service that is a name")?;
-    let version = name("version").ok_or("no version that is a name")?;
+    let service = name_in(sample, "service").ok_or("no service that is a name")?;
+    let version = name_in(sample, "version").ok_or("no version that is a name")?;
     let count = count(sample)?;
     let told = services.entry(service.clone()).or_default();
     match family {
@@ -287,11 +297,13 @@ mod tests {
              tidegate_endpoints{{service=\"shop\",version=\"v2\",state=\"unreachable\"}} 3\n\
              tidegate_tripped{{service=\"shop\",version=\"v2\",epoch=\"3\"}} 1\n\
              tidegate_tripped{{service=\"shop\",version=\"v1\",epoch=\"3\"}} 0\n\
+             tidegate_epoch{{service=\"shop\"}} 4\n\
              other{{service=\"shop\"}} NaN\n"
         );
         let reading = read(&text).unwrap();
         assert_eq!((reading.started.to_bits(), reading.generation), (1.5f64.to_bits(), Some(7)));
         let shop = &reading.services[&name("shop")];
+        assert_eq!(shop.epoch, Some(4), "also before anything is counted in it");
         assert_eq!(shop.totals[&name("v2")], Total { requests: 125, failures: 3 });
         assert_eq!(shop.endpoints[&name("v2")], EndpointCount { admitted: 2, ejected: 1, unreachable: 3 });
         assert_eq!(shop.tripped, BTreeSet::from([(name("v2"), 3)]));

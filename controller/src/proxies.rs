@@ -104,11 +104,8 @@ impl Proxies {
 
     /// The least epoch of a service that is in force; `None` while a proxy has not told.
     pub fn epoch_in_force(&self, service: &Name) -> Option<u64> {
-        let newest = |proxy: &Proxy| {
-            let rows = &proxy.told.as_ref().ok()?.services.get(service)?.counters.rows;
-            rows.iter().map(|row| row.epoch).max()
-        };
-        let all: Option<Vec<u64>> = self.last.iter().map(newest).collect();
+        let told = |proxy: &Proxy| proxy.told.as_ref().ok()?.services.get(service)?.epoch;
+        let all: Option<Vec<u64>> = self.last.iter().map(told).collect();
         all?.into_iter().min()
     }
 
@@ -164,6 +161,7 @@ mod tests {
         let labels = "service=\"shop\",version=\"v2\"";
         format!(
             "process_start_time_seconds 1\ntidegate_generation {generation}\n\
+             tidegate_epoch{{service=\"shop\"}} {generation}\n\
              tidegate_requests_total{{{labels},epoch=\"1\"}} 5\n\
              tidegate_endpoints{{{labels},state=\"admitted\"}} {admitted}\n\
              tidegate_endpoints{{{labels},state=\"unreachable\"}} 1\n\
@@ -177,6 +175,7 @@ mod tests {
         let mut proxies = Proxies::new(targets);
         let check = |proxies: &Proxies, in_force, seen: usize, why: &str| {
             assert_eq!(proxies.in_force(), in_force, "{why}");
+            assert_eq!(proxies.epoch_in_force(&name("shop")), in_force, "{why}");
             let Scrapes::Seen(scrapes) = proxies.scrapes(&name("shop")) else { panic!("{why}") };
             assert_eq!(scrapes.len(), seen, "{why}");
         };

@@ -113,6 +113,12 @@ impl Export {
             let labels = [names[0], names[1], ("epoch", epoch.as_str())];
             family.encode_family(&labels)?.encode_gauge(&i64::from(tripped))?;
         }
+        let help = "The epoch in force, also before anybody has asked for the service";
+        let mut family = encoder.encode_descriptor("tidegate_epoch", help, None, MetricType::Gauge)?;
+        for service in current.services.iter().filter(|service| service.epoch > 0) {
+            let epoch = i64::try_from(service.epoch).unwrap_or(i64::MAX);
+            family.encode_family(&[("service", service.name.as_str())])?.encode_gauge(&epoch)?;
+        }
         let help = "The part of the visitors that a version takes";
         let mut family = encoder.encode_descriptor("tidegate_share_ratio", help, None, MetricType::Gauge)?;
         for service in &current.services {

@@ -125,6 +125,12 @@ impl Client {
         Self::from_stream(TcpStream::connect(address).ok()?)
     }
 
+    /// Whether the port refuses clients; while it closes, whoever comes gets no answer at all, and asks again after a second.
+    pub(crate) fn is_refused(address: SocketAddr) -> bool {
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        TcpStream::connect_timeout(&address, Duration::from_millis(20)).is_err_and(refused)
+    }
+
     /// Connects from another loopback address, so as to be another visitor.
     pub(crate) fn from_address(local: [u8; 4], address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

@@ -1,9 +1,8 @@
 //! The end of a proxy: what is under way ends, what comes is refused, and nobody waits longer than necessary.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use crate::harness::{After, Backend, Client, Gate, TestProxy, now, one, until};
 
@@ -18,12 +17,6 @@ fn halved(gate: &Gate) -> Backend {
         exchange.send("ole");
         After::Keep
     })
-}
-
-/// Whether the port refuses clients; while it closes, whoever comes gets no answer at all.
-fn closed(address: SocketAddr) -> bool {
-    let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
-    TcpStream::connect_timeout(&address, Duration::from_millis(20)).is_err_and(refused)
 }
 
 #[test]
@@ -43,7 +36,7 @@ fn what_is_under_way_ends_and_new_clients_are_refused() {
             proxy.drain();
             drained.store(true, Ordering::SeqCst);
         });
-        until("the port is closed", || closed(address));
+        until("the port is closed", || Client::is_refused(address));
         assert!(!drained.load(Ordering::SeqCst), "it waits for its requests");
         gate.open();
         for client in &mut clients {
@@ -65,7 +58,7 @@ fn a_response_that_begins_during_the_drain_says_that_the_connection_ends() {
     until("it is under way", || gate.arrived() == 1);
     thread::scope(|scope| {
         let draining = scope.spawn(|| proxy.drain());
-        until("the port is closed", || closed(address));
+        until("the port is closed", || Client::is_refused(address));
         assert_eq!(silent.rest(), "", "whoever has nothing under way is told to go, so the worker knows");
         gate.open();
         let answer = client.answer();
@@ -86,7 +79,7 @@ fn idle_connections_end_at_once() {
     proxy.drain();
     assert!(start.elapsed().as_millis() < 1_000, "{:?}", start.elapsed());
     assert!(clients.iter_mut().all(|client| client.rest().is_empty()));
-    assert!(closed(clients_address(&proxy)));
+    assert!(Client::is_refused(clients_address(&proxy)));
 }
 
 /// The address that clients of a drained proxy know.
@@ -113,7 +106,7 @@ fn clients_that_the_kernel_has_let_in_are_served() {
         let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(address)).collect();
         thread::scope(|scope| {
             let draining = scope.spawn(|| proxy.drain());
-            until("the port is closed", || closed(address));
+            until("the port is closed", || Client::is_refused(address));
             let answer = |client: &mut Client| client.send(GET).try_answer().map_or(0, |answer| answer.status);
             let statuses: Vec<u16> = clients.iter_mut().map(answer).collect();
             assert_eq!(statuses, [200; 100], "round {round}");

@@ -148,7 +148,7 @@ fn a_drain_cuts_it_at_its_deadline() {
         let proxy = Arc::clone(&proxy);
         move || proxy.drain()
     });
-    until("the port is closed", || Client::try_connect(proxy.address()).is_none());
+    until("the port is closed", || Client::is_refused(proxy.address()));
     client.send("still");
     assert_eq!(client.bytes(5), turned(b"still"));
     assert_eq!(client.rest(), "");
