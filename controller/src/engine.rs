@@ -7,6 +7,7 @@
 mod command;
 mod cursor;
 mod explain;
+mod gates;
 mod hold;
 mod judge;
 mod log;
@@ -28,6 +29,7 @@ use tidegate_config::Span;
 
 pub use command::{Command, Refusal, Verb};
 pub use explain::{explain, explain_record};
+pub use gates::Gates;
 pub use hold::{Held, Hold};
 pub use observation::{
     ArmCounters, ArmRow, Endpoints, EpochShares, InstanceScrape, Observation, Scrapes, ServiceCounters,

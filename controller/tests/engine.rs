@@ -4,6 +4,8 @@
 mod blue_green;
 #[path = "engine/commands.rs"]
 mod commands;
+#[path = "engine/gates.rs"]
+mod gates;
 #[path = "engine/life.rs"]
 mod life;
 #[path = "engine/properties.rs"]

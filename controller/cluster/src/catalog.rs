@@ -108,7 +108,7 @@ impl<'a> Catalog<'a> {
     fn divided(&self, key: &Key, port: Option<&str>, name: &Name) -> Option<Entry> {
         let (asked, memory) = self.released.get(key)?;
         let newest = memory.record.epochs.newest()?;
-        let ask = Ask { port, ..asked.ask() };
+        let ask = Ask { port, ..asked.ask(memory) };
         let seen = site(self.world, &ask, memory.stable.as_ref(), &memory.trusted).ok()?;
         let mut service = seen.service;
         // Shares that are written down stay in force, whatever has become of a version meanwhile.

@@ -1,13 +1,17 @@
 //! Worlds made of manifests, for tests.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use k8s_openapi::serde::de::DeserializeOwned;
 use kube::Resource;
 use tidegate_config::Visitor;
 use tidegate_config::policy::{Policy, Strategy};
 
-use crate::lead::Asked;
+use tidegate_controller::engine::Timestamp;
+use tidegate_controller::proxies::Proxies;
+
+use crate::lead::{Asked, Moment, Owner, Served};
 use crate::reflect::Kept;
 use crate::world::{Key, World};
 
@@ -30,6 +34,7 @@ pub(crate) fn add(world: &mut World, manifests: &str) {
             "Pod" => put::<k8s_openapi::api::core::v1::Pod>(world, value),
             "Deployment" => put::<k8s_openapi::api::apps::v1::Deployment>(world, value),
             "ReplicaSet" => put::<k8s_openapi::api::apps::v1::ReplicaSet>(world, value),
+            "Job" => put::<k8s_openapi::api::batch::v1::Job>(world, value),
             "StatefulSet" => put::<k8s_openapi::api::apps::v1::StatefulSet>(world, value),
             other => panic!("a manifest of kind {other}"),
         }
@@ -61,7 +66,16 @@ pub(crate) fn asked(service: &str) -> Asked {
         port: None,
         stable: None,
         ignores_capacity: false,
+        gates: Vec::new().into(),
+        on_failure: tidegate_config::OnFailure::Hold,
     }
+}
+
+/// A moment of the Rollout `shop` in `default`.
+pub(crate) fn moment<'a>(world: &'a World, proxies: &'a Proxies, served: &'a Served, now: Timestamp) -> Moment<'a> {
+    static SHOP: LazyLock<Key> = LazyLock::new(|| Key::new("default", "shop"));
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    Moment { world, owner: Owner { key: &SHOP, uid: "u1" }, refused: &NONE, proxies, served, fault: None, now }
 }
 
 /// A Deployment `shop` in an update: three stable pods `aa` and one pod `bb` that is tried.

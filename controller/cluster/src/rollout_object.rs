@@ -6,12 +6,14 @@
 
 pub mod conditions;
 mod gate;
+mod gate_status;
 mod memory;
 mod spec;
 mod status;
 
-pub use gate::{Before, Gate, GateJob};
+pub use gate::{Before, GATE_LABEL, Gate, GateJob, JobFault, VERSION_LABEL};
+pub use gate_status::{GATES_SHOWN_MAX, GateState, GateStatus};
 pub use memory::{Answered, Memory};
 pub use spec::{Rollout, RolloutSpec};
-pub(crate) use status::word;
 pub use status::{CommandStatus, Decision, Phase, RecordTooLarge, RolloutStatus};
+pub(crate) use status::{shortened, word};

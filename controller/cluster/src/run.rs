@@ -4,6 +4,7 @@
 mod effects;
 pub mod events;
 mod health;
+mod jobs;
 mod known;
 mod picture;
 mod rollouts;
@@ -23,6 +24,7 @@ use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
@@ -229,6 +231,7 @@ fn follow(keeper: &Arc<Keeper>, tasks: &mut JoinSet<()>, client: &Client, namesp
     each::<Deployment>(keeper, tasks, client, namespaces);
     each::<ReplicaSet>(keeper, tasks, client, namespaces);
     each::<StatefulSet>(keeper, tasks, client, namespaces);
+    each::<Job>(keeper, tasks, client, namespaces);
     each::<Gateway>(keeper, tasks, client, namespaces);
     each::<HttpRoute>(keeper, tasks, client, namespaces);
     each::<ReferenceGrant>(keeper, tasks, client, namespaces);

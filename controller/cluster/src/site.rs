@@ -30,6 +30,8 @@ pub struct Ask<'a> {
     pub stable: Option<&'a Name>,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
+    /// Whether a version is tried before a pod of it can take a visitor: its pods are held until something has succeeded.
+    pub unstarted: bool,
 }
 
 /// A Service as it is at the moment.
@@ -76,7 +78,7 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let discovery = discover(world, ask.service, ask.label)?;
     let Roles { stable, canary } = roles(world, &discovery, remembered, ask.stable)?.trusting(trusted);
     // A version is tried once it has a pod that can take a visitor.
-    let canary = canary.filter(|name| usable(world, &discovery.versions[name]) > 0);
+    let canary = canary.filter(|name| ask.unstarted || usable(world, &discovery.versions[name]) > 0);
     let others: Vec<_> =
         discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
     let in_place = matches!(discovery.way, Way::InPlace(_));

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::lead::gates::{self, Gate};
 use crate::leader::{NOBODY, depose};
-use crate::versions::{Held, is_open};
+use crate::versions::{Held, is_open, is_unscheduled};
 use crate::webhook;
 use crate::world::Key;
 
@@ -113,7 +113,7 @@ async fn gather(pods: &Api<Pod>, found: &mut Vec<Pod>) -> Result<(), kube::Error
     let mut params = ListParams::default().limit(PAGE);
     loop {
         let page = pods.list(&params).await?;
-        found.extend(page.items.into_iter().filter(|pod| is_open(pod) == Held::Shut));
+        found.extend(page.items.into_iter().filter(|pod| is_open(pod) == Held::Shut || is_unscheduled(pod)));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return Ok(()),
@@ -126,7 +126,12 @@ async fn open(client: &Client, shut: &[Pod], say: &mut impl FnMut(&str)) -> Resu
     let (mut opened, mut left, mut fault) = (0, 0, None);
     for pod in shut {
         let key = Key::of(pod);
-        match gates::set(client, pod, Gate::Released, NOBODY, &Time(Timestamp::now())).await {
+        let released = if is_unscheduled(pod) {
+            gates::start(client, pod).await
+        } else {
+            gates::set(client, pod, Gate::Released, NOBODY, &Time(Timestamp::now())).await
+        };
+        match released {
             Ok(()) => {
                 say(&format!("gate of pod {key} opened"));
                 opened += 1;

@@ -7,6 +7,6 @@ mod port;
 mod roles;
 
 pub use discover::{Discovery, Found, Undiscovered, Way, deployment_of, discover, selected, workloads};
-pub use pods::{GATE, Held, Owner, ip, is_open, is_ready, is_usable, owner};
+pub use pods::{GATE, Held, MIGRATION, Owner, ip, is_open, is_ready, is_unscheduled, is_usable, owner};
 pub use port::{address, service_port, takeovers};
 pub use roles::{Roles, Unclear, roles};

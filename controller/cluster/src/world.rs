@@ -10,6 +10,7 @@ use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::DeserializeGuard;
@@ -66,6 +67,8 @@ pub struct World {
     pub replica_sets: Objects<ReplicaSet>,
     /// Stateful sets.
     pub stateful_sets: Objects<StatefulSet>,
+    /// The Jobs of gates.
+    pub jobs: Objects<Job>,
     /// The Secrets that something refers to.
     pub secrets: Objects<Secret>,
     /// The config maps that something refers to.

@@ -76,6 +76,10 @@ impl Status {
             (Phase::Standby, Verb::Pause | Verb::Resume) => {
                 refuse("all visitors are on the new version already", "promote to end the standby, or abort to return")
             }
+            (Phase::Progressing | Phase::Paused | Phase::Undecided, Verb::Promote { full }) => match self.gate(full) {
+                Some(gate) => refuse(&format!("{gate} must succeed first"), "to wait for it, or abort"),
+                None => Ok(()),
+            },
             (Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby, _) => Ok(()),
         }
     }

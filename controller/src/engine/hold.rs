@@ -30,6 +30,8 @@ pub enum Hold {
     Evidence,
     /// It is not shown yet that the goal is reached.
     Goal,
+    /// Work that must succeed first is not done.
+    Gate,
     /// The step waits for `promote`.
     Approval,
     /// Blue/green: the new version can be previewed and waits for the switch.

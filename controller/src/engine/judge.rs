@@ -39,6 +39,9 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Jud
     if tripped {
         return Judgement::Abort(Rule::Tripped);
     }
+    if status.gates.failed.is_some() {
+        return Judgement::Abort(Rule::Gate);
+    }
     if verdict == Verdict::Rollback {
         return Judgement::Abort(Rule::Regression);
     }
@@ -95,11 +98,17 @@ fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weigh
 }
 
 fn hold_preview(status: &Status) -> Option<Hold> {
+    if status.gate(false).is_some() {
+        return Some(Hold::Gate);
+    }
     let due = status.policy.switch_after.is_some_and(|after| status.timers.step_ms >= after.millis());
     (!due).then_some(Hold::Preview)
 }
 
 fn hold_baseline(status: &Status) -> Option<Hold> {
+    if status.gate(false).is_some() {
+        return Some(Hold::Gate);
+    }
     let unknown = status.signals.latency.as_ref().is_some_and(|latency| latency.baseline().is_some());
     if unknown || status.cursors.is_empty() {
         return Some(Hold::Baseline);
@@ -122,6 +131,9 @@ fn hold_step(status: &Status, weighed: &Weighed) -> Option<Hold> {
         if to_all && weighed.goal.is_some_and(|goal| !bounds.reached(goal)) {
             return Some(Hold::Goal);
         }
+    }
+    if status.gate(false).is_some() {
+        return Some(Hold::Gate);
     }
     status.current_step().is_some_and(|step| step.approve).then_some(Hold::Approval)
 }

@@ -109,6 +109,10 @@ pub(crate) fn held(reason: Hold, record: &Record, status: &Status) -> String {
             None => format!("Holds at {}.", status.share),
         },
         Hold::Goal => format!("Holds at {} until the conversion goal is shown to be reached.", status.share),
+        Hold::Gate => {
+            let gate = status.gate(false).unwrap_or("work that must succeed first");
+            format!("Holds at {} until {gate} has succeeded.", status.share)
+        }
         Hold::Approval => format!("Holds at {} until somebody says promote.", status.share),
         Hold::Preview => match status.policy.switch_after {
             Some(after) => format!("Previewed at 0%; switches after {after}, or on promote."),

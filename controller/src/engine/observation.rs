@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::{Name, Share};
 
 use super::command::Command;
+use super::gates::Gates;
 use crate::evidence::exposure::Exposure;
 
 /// What is known at one look.
@@ -23,6 +24,9 @@ pub struct Observation {
     /// Whether a proxy has taken the canary out of service by itself.
     #[serde(default)]
     pub tripped: bool,
+    /// How the work stands that must succeed first.
+    #[serde(default, skip_serializing_if = "Gates::is_nothing")]
+    pub gates: Gates,
 }
 
 /// Whether the counters were read.

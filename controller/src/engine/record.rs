@@ -56,6 +56,8 @@ pub enum Rule {
     HardFact,
     /// A proxy saw so many failures of the canary alone that it did not wait: its visitors see stable already.
     Tripped,
+    /// Work that must succeed first has failed.
+    Gate,
     /// `M` reached the bound set by `falseAbort`.
     Regression,
     /// A reason to hold.

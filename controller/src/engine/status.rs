@@ -5,6 +5,7 @@ use tidegate_config::policy::{Policy, Step, Strategy};
 use tidegate_config::{Name, RolloutId, Share, Span};
 
 use super::cursor::Cursors;
+use super::gates::Gates;
 use super::hold::Held;
 use super::log::EvidenceLog;
 use super::plan::{History, Plan};
@@ -98,6 +99,9 @@ pub struct Status {
     pub hold: Option<Held>,
     /// Since when and why the proxies cannot be read.
     pub outage: Option<Outage>,
+    /// The work that must succeed first, as it stood at the last look.
+    #[serde(default, skip_serializing_if = "Gates::is_nothing")]
+    pub gates: Gates,
     /// The newest epoch known.
     pub epoch: Option<u64>,
     /// The number of the last record.
@@ -161,6 +165,7 @@ impl Status {
             in_force_since: None,
             hold: None,
             outage: None,
+            gates: Gates::default(),
             epoch: None,
             seq: 0,
             recent: Vec::new(),

@@ -36,6 +36,7 @@ impl<'a> Turn<'a> {
         turn.status.epoch = turn.status.epoch.max(newest);
         if !turn.status.phase.is_over() {
             turn.status.first_epoch = turn.status.first_epoch.or(newest);
+            turn.status.gates.clone_from(&observation.gates);
             turn.note_outage();
             turn.pass_time();
         }

@@ -32,6 +32,7 @@ pub(crate) fn verdict(record: &Record, status: &Status) -> Option<String> {
         Rule::HardFact => {
             Some(format!("no endpoint of {} could be reached while {} had one", status.canary, status.stable))
         }
+        Rule::Gate => status.gates.failed.clone(),
         Rule::Tripped => Some(compared(Signal::Errors, record, status)),
         Rule::Regression => Some(compared(leading(record), record, status)),
         _ if status.compares() => shown(record, status),
@@ -111,6 +112,7 @@ fn meaning(record: &Record, status: &Status) -> String {
         (Phase::Aborted, Rule::Regression) => {
             format!("Chance of such an alarm for a healthy release: under {}.", policy.false_abort)
         }
+        (Phase::Aborted, Rule::Gate) => "What must succeed before it goes on has failed.".to_owned(),
         (Phase::Aborted, Rule::HardFact) => "This is a fact, not a statistic.".to_owned(),
         (Phase::Aborted, Rule::Tripped) => {
             "A proxy took it out of service by itself: a healthy release is taken for such a one once in centuries."
@@ -144,6 +146,7 @@ fn missing(reason: Hold) -> &'static str {
     match reason {
         Hold::Evidence => "proof that the next share would do no more than the allowed harm",
         Hold::Goal => "proof that the conversion goal is reached",
+        Hold::Gate => "the success of a gate",
         Hold::Approval => "somebody's approval",
         Hold::Soak => "time at this share",
         Hold::NotInForce => "a proxy that serves this share",

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tidegate_config::Share;
 use tidegate_config::policy::{Policy, Strategy as Way};
 use tidegate_controller::engine::{
-    ArmCounters, ArmRow, Command, Decision, Endpoints, EpochShares, InstanceScrape, Observation, Phase, Scrapes,
+    ArmCounters, ArmRow, Command, Decision, Endpoints, EpochShares, Gates, InstanceScrape, Observation, Phase, Scrapes,
     ServiceCounters, Status, Timestamp, Verb, decide, explain, report,
 };
 
@@ -73,6 +73,7 @@ fn any_observation() -> impl Strategy<Value = Observation> {
             epochs,
             endpoints: Endpoints { canary_reachable: a, canary_total: b, stable_reachable: c, stable_total: d },
             tripped: a == 3,
+            gates: Gates { traffic: (b == 2).then(|| "gate a".to_owned()), ..Gates::default() },
         },
     )
 }

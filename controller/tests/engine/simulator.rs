@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use tidegate_config::policy::{Policy, Step, Strategy};
 use tidegate_config::{Name, Share, Span};
 use tidegate_controller::engine::{
-    ArmCounters, ArmRow, Command, Decision, Effect, Endpoints, EpochShares, InstanceScrape, Observation, Record,
+    ArmCounters, ArmRow, Command, Decision, Effect, Endpoints, EpochShares, Gates, InstanceScrape, Observation, Record,
     Refusal, Scrapes, ServiceCounters, Start, Status, Timestamp, Verb, decide,
 };
 
@@ -79,6 +79,7 @@ pub(crate) struct Simulation {
     pub(crate) readable: bool,
     pub(crate) endpoints: Endpoints,
     pub(crate) tripped: bool,
+    pub(crate) gates: Gates,
     /// Whether the status goes through its stored form at every look.
     pub(crate) restarts: bool,
     pub(crate) epochs: Vec<EpochShares>,
@@ -141,6 +142,7 @@ impl Simulation {
             readable: true,
             endpoints: Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 },
             tripped: false,
+            gates: Gates::default(),
             restarts: false,
             epochs: vec![EpochShares { epoch: 1, canary: Share::ZERO, stable: Share::ALL }],
             counters: BTreeMap::new(),
@@ -210,6 +212,7 @@ impl Simulation {
             epochs: self.epochs.clone(),
             endpoints: self.endpoints,
             tripped: self.tripped,
+            gates: self.gates.clone(),
         };
         let decision = decide(&self.status, &observation, Timestamp::from_millis(self.now_ms));
         let Decision { status, records, effects, refusal, check_again: _ } = decision;

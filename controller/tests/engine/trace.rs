@@ -59,7 +59,7 @@ impl Trace {
         let endpoints = Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 };
         let in_force = Some(self.generation);
         let observation =
-            Observation { scrapes, in_force, command: None, epochs: self.epochs.clone(), endpoints, tripped: false };
+            Observation { scrapes, in_force, epochs: self.epochs.clone(), endpoints, ..Observation::default() };
         self.status = decide(&self.status, &observation, Timestamp::from_millis(self.now_ms)).status;
         self.settle();
     }

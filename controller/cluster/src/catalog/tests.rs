@@ -4,8 +4,8 @@ use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::lead::{Case, Moment, Served};
-use crate::manifests::{SERVICE, asked, updating, world};
+use crate::lead::{Case, Served};
+use crate::manifests::{SERVICE, asked, moment, updating, world};
 
 const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
 const SLICE: &str = "
@@ -76,7 +76,7 @@ fn what_is_written_down_is_published() {
     let none = Proxies::default();
     let request_timeout = tidegate_config::Span::from_secs(10);
     let served = Served { managed: true, targets: Vec::new(), request_timeout };
-    let moment = Moment { world: &world, proxies: &none, served: &served, fault: None, now };
+    let moment = moment(&world, &none, &served, now);
     let outcome = case.look(&moment, None);
     assert_eq!(outcome.decided[0].record.rule, tidegate_controller::engine::Rule::Start);
     assert!(case.must_write(now));
@@ -102,7 +102,7 @@ fn what_passes_nobody_of_ours_is_an_ordinary_update() {
     let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
     let mut case = Case::new(asked("shop"), memory, now);
     let (none, served) = (Proxies::default(), Served::default());
-    let outcome = case.look(&Moment { world: &world, proxies: &none, served: &served, fault: None, now }, None);
+    let outcome = case.look(&moment(&world, &none, &served, now), None);
     assert!(outcome.decided.is_empty() && case.memory.record.rollout.is_none());
     let traffic = case.standing.iter().find(|known| known.about.as_str() == "TrafficManaged").unwrap();
     assert!(traffic.holds == Some(false) && traffic.message.contains("default/shop"), "{traffic:?}");

@@ -1,20 +1,24 @@
 //! PURE. One rollout object as the leader works on it: what is asked for, what is remembered, and what must be written.
 
+use std::collections::BTreeMap;
+
 use tidegate_config::limits::OBJECT_DECISIONS_MAX;
 use tidegate_config::{Name, Service, Share};
-use tidegate_controller::engine::{Observation, Phase, Timestamp};
+use tidegate_controller::engine::{Gates, Observation, Phase, Timestamp};
 use tidegate_controller::lifecycle::Turn;
 use tidegate_controller::proxies::Proxies;
 use tidegate_controller::publish::Layout;
 use tidegate_controller::service_record::{Logged, ServiceRecord};
 
 use super::fault::Fault;
+use super::job::{Owner, Tried};
 use super::object::Asked;
 use super::served::Served;
 use super::standing::standing;
 use super::wish::Wish;
+use super::work::Work;
 use crate::rollout_object::conditions::Known;
-use crate::rollout_object::{Answered, Decision, Memory};
+use crate::rollout_object::{Answered, Decision, GateStatus, Memory};
 use crate::site::{Site, site};
 use crate::world::World;
 
@@ -32,6 +36,10 @@ const WRITTEN_EVERY_MS: u64 = 10_000;
 pub struct Moment<'a> {
     /// The cluster.
     pub world: &'a World,
+    /// The object itself.
+    pub owner: Owner<'a>,
+    /// The Jobs that the API server has not taken, by name, and why.
+    pub refused: &'a BTreeMap<String, String>,
     /// What the proxies that serve the Service told.
     pub proxies: &'a Proxies,
     /// Who they are.
@@ -84,10 +92,10 @@ impl Case {
     /// While the versions cannot be told or no proxy serves them, nothing is decided but what somebody wishes.
     pub fn look(&mut self, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
         let world = moment.world;
-        let seen = site(world, &self.asked.ask(), self.memory.stable.as_ref(), &self.memory.trusted);
+        let seen = site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted);
         let looked = self.turn(seen.as_ref().ok(), moment, wish);
         // A promotion has changed who is stable.
-        let seen = site(world, &self.asked.ask(), self.memory.stable.as_ref(), &self.memory.trusted);
+        let seen = site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted);
         match &seen {
             Ok(site) => lay_out(site, &mut self.memory.record),
             Err(_) => retreat(&mut self.memory.record),
@@ -98,7 +106,7 @@ impl Case {
 
     fn turn(&mut self, site: Option<&Site>, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
         let Moment { proxies, served, now, .. } = *moment;
-        let Memory { stable, trusted, record, answered, decisions } = &mut self.memory;
+        let Memory { stable, trusted, record, answered, undone: _, gates, decisions } = &mut self.memory;
         let mut outcome = Outcome { again_ms: IDLE_MS, ..Outcome::default() };
         let served_by = u32::try_from(proxies.targets().len()).unwrap_or(u32::MAX);
         let (name, service) = (&self.asked.name, site.map(|site| &site.service));
@@ -113,13 +121,15 @@ impl Case {
                 decided.append(&mut turn.follow(record));
             }
         }
+        let waits_for = work(&self.asked, moment, site, record, gates);
         let command = wish.as_ref().and_then(|wish| wish.command.clone().ok());
         let judged = site.is_some() && !proxies.targets().is_empty();
         let mut refused = wish.as_ref().and_then(|wish| wish.command.clone().err());
         match record.under_way() {
             Some(status) if judged || command.is_some() => {
                 let seen = proxies.observe(name, status, record, judged);
-                let observation = Observation { in_force: proxies.epoch_in_force(name), command, ..seen };
+                let observation =
+                    Observation { in_force: proxies.epoch_in_force(name), command, gates: waits_for, ..seen };
                 if let Some(mut looked) = turn.look(record, observation) {
                     decided.append(&mut looked.decided);
                     outcome.again_ms = looked.again_ms;
@@ -150,7 +160,8 @@ impl Case {
             let reasons: Vec<_> =
                 standing.iter().map(|known| (known.about, known.holds, known.reason.clone())).collect();
             let epoch = memory.record.epochs.current();
-            (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons)
+            let gates = memory.gates.clone();
+            (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons, gates)
         };
         let every = if self.memory.record.under_way().is_some() { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };
         noticed(memory, standing) != noticed(&self.memory, &self.standing)
@@ -160,13 +171,39 @@ impl Case {
     /// Whether this is what we have written, as far as it is written at all.
     pub fn is_written(&self, memory: &Memory) -> bool {
         let text = |memory: &Memory| serde_json::to_string(memory).ok();
-        text(&self.written.memory) == text(memory)
+        text(&self.written.memory) == text(memory) && self.written.memory.gates == memory.gates
+    }
+
+    /// The gates as the API server has them.
+    pub fn written_gates(&self) -> &[GateStatus] {
+        &self.written.memory.gates
     }
 
     /// Notes what is written.
     pub fn wrote(&mut self, memory: Memory, standing: Vec<Known>, at: Timestamp) {
         self.written = Written { memory, standing, at };
     }
+}
+
+/// Notes how the gates stand, and says what of them the rollout waits for.
+fn work(
+    asked: &Asked,
+    moment: &Moment<'_>,
+    site: Option<&Site>,
+    record: &ServiceRecord,
+    gates: &mut Vec<GateStatus>,
+) -> Gates {
+    let work = Work { world: moment.world, owner: moment.owner, asked };
+    let status = record.under_way();
+    // While the versions cannot be told, what was waited for is.
+    let Some(site) = site else { return status.map(|status| status.gates.clone()).unwrap_or_default() };
+    let version = status.and_then(|status| Some((status, site.service.versions.get_key_value(&status.canary)?)));
+    let tried = version.map(|(status, (version, found))| {
+        (status, Tried { version, revision: found.revision.as_deref().unwrap_or_default() })
+    });
+    work.note(gates, tried, |job| moment.refused.get(job).cloned());
+    let has_pods = version.is_some_and(|(_, (_, found))| !found.endpoints.is_empty());
+    tried.map(|(_, tried)| work.gates(gates, tried, has_pods)).unwrap_or_default()
 }
 
 /// Takes a version for stable from now on.

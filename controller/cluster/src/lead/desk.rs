@@ -1,6 +1,8 @@
 //! PURE. The rollout objects that a leader works on: which of them are due, what they see, what must be written. The loop
 //! around it is in `run`.
 
+mod jobs;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -11,6 +13,7 @@ use tidegate_controller::proxies::Proxies;
 
 use super::case::{Case, Moment, Outcome};
 use super::fault::Fault;
+use super::job::Owner;
 use super::object::{Asked, Object};
 use super::scraper::Scraped;
 use super::served::Served;
@@ -19,6 +22,10 @@ use super::wish::Wish;
 use crate::rollout_object::conditions::{self, Known};
 use crate::rollout_object::{Memory, RolloutStatus};
 use crate::world::{Key, World};
+
+pub use jobs::JobWork;
+
+use jobs::Attempts;
 
 /// Least milliseconds between two looks at one object, whatever is asked for.
 const LOOK_AGAIN_MIN_MS: u64 = 20;
@@ -78,6 +85,7 @@ struct Open {
     waits: bool,
     /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused.
     stamp: bool,
+    attempts: Attempts,
 }
 
 impl Desk {
@@ -138,8 +146,11 @@ impl Desk {
             open.waits = false;
             let proxies = open.proxies(by, &self.readings);
             let wish = open.wish.take();
-            let moment = Moment { world, proxies: &proxies, served: by, fault: open.fault.as_ref(), now };
+            let owner = Owner { key, uid: &open.uid };
+            let (fault, refused) = (open.fault.as_ref(), &open.attempts.refused);
+            let moment = Moment { world, owner, refused, proxies: &proxies, served: by, fault, now };
             let outcome = open.case.look(&moment, wish);
+            open.attempts.keep(&open.case.memory.gates, now);
             open.looked = now;
             open.due = Timestamp::from_millis(now.millis() + outcome.again_ms.max(LOOK_AGAIN_MIN_MS));
             if (open.stamp || open.case.must_write(now))
@@ -174,7 +185,7 @@ impl Desk {
         let due = |open: &Open| {
             if open.waits { Timestamp::from_millis(open.due.millis() + PATIENCE_MS) } else { open.due }
         };
-        self.open.values().filter(|open| !open.writing).map(due).min()
+        self.open.values().filter(|open| !open.writing).map(due).chain(self.next_job()).min()
     }
 
     /// The names of the Services in work, each with how often its proxies are to be read.
@@ -219,6 +230,7 @@ impl Open {
             looked: Timestamp::default(),
             writing: false,
             waits: false,
+            attempts: Attempts::default(),
         };
         open.hear(object, now);
         open

@@ -1,4 +1,4 @@
-//! Opens and shuts the gates of pods, one condition of a pod's status each (`status.conditions`, type [`GATE`]).
+//! Lets pods start, and opens and shuts their gates, one condition of a pod's status each (`status.conditions`, type [`GATE`]).
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use crate::versions::GATE;
+use crate::versions::{GATE, MIGRATION};
 use crate::world::Key;
 
 /// What a gate is to be.
@@ -41,4 +41,15 @@ pub async fn set(client: &Client, pod: &Pod, gate: Gate, leader: &str, now: &Tim
     });
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop)
+}
+
+/// Lets a pod start, as it was seen (409 where it has changed): takes our scheduling gate away, and nothing else.
+pub async fn start(client: &Client, pod: &Pod) -> Result<(), kube::Error> {
+    let Key { namespace, name } = Key::of(pod);
+    let patch = json!({
+        "metadata": {"uid": pod.metadata.uid, "resourceVersion": pod.metadata.resource_version},
+        "spec": {"schedulingGates": [{"$patch": "delete", "name": MIGRATION}]},
+    });
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    pods.patch(&name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop)
 }

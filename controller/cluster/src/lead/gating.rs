@@ -1,4 +1,4 @@
-//! PURE. Which gates of pods are to be opened, and which to be shut. It follows from what is written down alone: a promotion
+//! PURE. Which gates of pods are to be opened, and which to be shut, and which pods may start. It follows from what is written down alone: a promotion
 //! is written before a gate opens, and whoever leads opens every gate that nobody holds.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,11 @@ use tidegate_config::Name;
 use tidegate_controller::engine::Phase;
 
 use super::gates::Gate;
+use super::job::{Owner, Tried};
 use super::object::Object;
 use super::served::Served;
 use crate::site::{Site, site};
-use crate::versions::{Held, is_open, selected};
+use crate::versions::{Held, is_open, is_unscheduled, owner, selected};
 use crate::world::{Key, World};
 
 /// A gate, and what it is to be.
@@ -31,12 +32,15 @@ pub struct Gating {
     pub changes: Vec<Change>,
     /// Pods whose gates are shut, and are to stay so.
     pub held: Vec<Arc<Pod>>,
+    /// Pods that are to be scheduled: what had to be done before is done, or nobody waits for it.
+    pub starts: Vec<Arc<Pod>>,
 }
 
 /// What is to become of the gates of a world.
 pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>) -> Gating {
     let mut gating = Gating::default();
     let mut claimed: BTreeSet<Key> = BTreeSet::new();
+    let mut asleep: BTreeSet<Key> = BTreeSet::new();
     for object in objects {
         let pods = object.asked.as_ref().map(|asked| selected(world, &asked.service)).unwrap_or_default();
         if pods.iter().all(|pod| is_open(pod) == Held::Ungated) {
@@ -44,9 +48,14 @@ pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>
         }
         match held_by(world, object, served) {
             Holds::Nothing => {}
-            Holds::All => claimed.extend(pods.iter().map(|pod| Key::of(&**pod))),
+            Holds::All => {
+                claimed.extend(pods.iter().map(|pod| Key::of(&**pod)));
+                asleep.extend(pods.iter().map(|pod| Key::of(&**pod)));
+            }
             Holds::These(site) => {
                 claimed.extend(pods.iter().map(|pod| Key::of(&**pod)));
+                let waits = pods.iter().filter(|pod| !may_start(world, object, &site, pod));
+                asleep.extend(waits.map(|pod| Key::of(&**pod)));
                 gating.changes.extend(site.to_open.iter().map(|pod| Change { pod: pod.clone(), gate: Gate::Open }));
                 gating.changes.extend(site.to_shut.iter().map(|pod| Change { pod: pod.clone(), gate: Gate::Shut }));
             }
@@ -60,7 +69,20 @@ pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>
             gating.changes.push(Change { pod: pod.clone(), gate: Gate::Open });
         }
     }
+    let late = world.pods.iter().filter(|(key, pod)| is_unscheduled(pod) && !asleep.contains(key));
+    gating.starts = late.map(|(_, pod)| pod.clone()).filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     gating
+}
+
+/// Whether nothing is left to be done before a pod starts: it is of a version that was stable before, or its gates have
+/// succeeded.
+fn may_start(world: &World, object: &Object, site: &Site, pod: &Pod) -> bool {
+    let (Some(asked), Some(memory)) = (&object.asked, &object.memory) else { return true };
+    let revision = owner(world, pod).map(|owner| owner.revision).unwrap_or_default();
+    let Ok(version) = revision.parse::<Name>() else { return true };
+    let served = site.service.stable.as_ref() == Some(&version) || memory.trusted.contains(&version);
+    let tried = Tried { version: &version, revision: &revision };
+    served || asked.may_start(Owner { key: &object.key, uid: &object.uid }, tried, &memory.gates)
 }
 
 /// What an object holds of its Service's pods.
@@ -83,11 +105,12 @@ fn held_by(world: &World, object: &Object, served: &BTreeMap<Name, Served>) -> H
     if !holds {
         return Holds::Nothing;
     }
-    let stable = memory.and_then(|memory| memory.stable.as_ref());
-    let trusted = memory.map(|memory| memory.trusted.as_slice()).unwrap_or_default();
     // Which version is stable must be written down before anything follows from it.
-    match (stable, site(world, &asked.ask(), stable, trusted)) {
-        (Some(_), Ok(site)) => Holds::These(Box::new(site)),
-        _ => Holds::All,
+    let Some((memory, stable)) = memory.and_then(|memory| Some((memory, memory.stable.as_ref()?))) else {
+        return Holds::All;
+    };
+    match site(world, &asked.ask(memory), Some(stable), &memory.trusted) {
+        Ok(site) => Holds::These(Box::new(site)),
+        Err(_) => Holds::All,
     }
 }

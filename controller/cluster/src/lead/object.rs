@@ -8,12 +8,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt};
 use tidegate_config::policy::Policy;
-use tidegate_config::{Capacity, Name, Visitor};
+use tidegate_config::{Capacity, Name, OnFailure, Visitor};
 
 use super::fault::Fault;
 use super::wish::Wish;
 use crate::catalog::name_of;
-use crate::rollout_object::{Memory, Rollout, RolloutSpec, RolloutStatus};
+use crate::rollout_object::{Gate, Memory, Rollout, RolloutSpec, RolloutStatus};
 use crate::site::Ask;
 use crate::versions::workloads;
 use crate::world::{Key, World};
@@ -62,11 +62,16 @@ pub struct Asked {
     pub stable: Option<Name>,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
+    /// What must be done before a version goes on.
+    pub gates: Arc<[Gate]>,
+    /// What becomes of the workload after an abort.
+    pub on_failure: OnFailure,
 }
 
 impl Asked {
-    /// The same, to look at the world with.
-    pub fn ask(&self) -> Ask<'_> {
+    /// The same, to look at the world with, given what is remembered.
+    pub fn ask(&self, memory: &Memory) -> Ask<'_> {
+        let exposed = memory.record.under_way().is_some_and(|status| status.step.is_some());
         Ask {
             service: &self.service,
             policy: &self.policy,
@@ -75,13 +80,14 @@ impl Asked {
             port: self.port.as_deref(),
             stable: self.stable.as_ref(),
             ignores_capacity: self.ignores_capacity,
+            unstarted: self.starts_late() && !exposed,
         }
     }
 
     /// What a rollout object asks for, in this world.
     fn of(spec: &RolloutSpec, namespace: &str, world: &World) -> Result<Self, Fault> {
         spec.check().map_err(|problems| Fault::Invalid(problems.to_string()))?;
-        let RolloutSpec { service, policy, options, visitor, gates: _ } = spec;
+        let RolloutSpec { service, policy, options, visitor, gates } = spec;
         let service = Key::new(namespace, service.as_str());
         let object = world.services.get(&service);
         let object = object.ok_or_else(|| Fault::Service(format!("spec.service: there is no Service {service}")))?;
@@ -102,6 +108,8 @@ impl Asked {
             port,
             stable: options.stable.clone().map(Name::from),
             ignores_capacity: options.capacity == Capacity::Ignore,
+            gates: gates.as_slice().into(),
+            on_failure: options.on_failure,
         })
     }
 }

@@ -1,12 +1,12 @@
 //! PURE. How a rollout stands, as conditions of its object.
 
-use tidegate_controller::engine::{Phase, Status};
+use tidegate_controller::engine::Phase;
 
 use super::case::Moment;
 use super::fault::Fault;
 use super::object::Asked;
 use crate::rollout_object::conditions::{About, Known};
-use crate::rollout_object::{Memory, word};
+use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::Unreleasable;
 
 /// How a rollout stands that is worked on.
@@ -18,7 +18,7 @@ pub(super) fn standing(
 ) -> Vec<Known> {
     let mut all = of_object(moment.fault);
     all.push(traffic(asked, moment));
-    all.extend(of_rollout(memory.record.rollout.as_ref(), unreleasable));
+    all.extend(of_rollout(memory, unreleasable));
     all
 }
 
@@ -52,7 +52,8 @@ fn traffic(asked: &Asked, moment: &Moment<'_>) -> Known {
     known(About::TrafficManaged, false, "NotManaged", message)
 }
 
-fn of_rollout(status: Option<&Status>, unreleasable: Option<&Unreleasable>) -> Vec<Known> {
+fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>) -> Vec<Known> {
+    let status = memory.record.rollout.as_ref();
     let last = status.and_then(|status| status.recent.last()).map(|last| last.text.clone()).unwrap_or_default();
     let phase = status.map(|status| status.phase);
     let (progresses, reason) = match (phase, unreleasable) {
@@ -69,6 +70,7 @@ fn of_rollout(status: Option<&Status>, unreleasable: Option<&Unreleasable>) -> V
     let degraded = match (phase, unreleasable) {
         (Some(Phase::Aborted), _) => known(About::Degraded, true, "Aborted", last),
         (Some(Phase::Undecided), _) => known(About::Degraded, true, "Undecided", last),
+        (Some(_), None) if let Some(why) = refused(&memory.gates) => known(About::Degraded, true, "GateRefused", why),
         (Some(phase), Some(why)) if !phase.is_over() => {
             known(About::Degraded, true, "VersionsUnclear", why.to_string())
         }
@@ -80,6 +82,17 @@ fn of_rollout(status: Option<&Status>, unreleasable: Option<&Unreleasable>) -> V
         known(About::Paused, paused, held.0, held.1),
         degraded,
     ]
+}
+
+/// The gates whose Jobs cannot be made.
+fn refused(gates: &[GateStatus]) -> Option<String> {
+    let refused = gates.iter().filter(|gate| gate.state == GateState::Refused);
+    let why = |gate: &GateStatus| {
+        let message = gate.message.as_deref().unwrap_or_default();
+        format!("gate {}: Job {} cannot be made: {message}", gate.name, gate.job)
+    };
+    let all: Vec<String> = refused.map(why).collect();
+    (!all.is_empty()).then(|| all.join(". "))
 }
 
 fn known(about: About, holds: bool, reason: &str, message: impl Into<String>) -> Known {

@@ -7,6 +7,7 @@ use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, Node, Pod, PodTemplateSpec, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ObjectMeta;
@@ -16,7 +17,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::{Scope, watched};
-use crate::rollout_object::Rollout;
+use crate::rollout_object::{GATE_LABEL, Rollout};
 use crate::webhook::fingerprint;
 use crate::world::{Objects, World};
 
@@ -97,6 +98,23 @@ kept_without_namespace! {
     GatewayClass => gateway_classes, |_: &mut GatewayClass| {};
 }
 
+impl Kept for Job {
+    fn objects(world: &mut World) -> &mut Objects<Self> {
+        &mut world.jobs
+    }
+    /// Those of gates: a cluster may be full of others.
+    fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
+        let (api, config) = watched(client, scope);
+        (api, config.labels(GATE_LABEL))
+    }
+    fn trim(&mut self) {
+        trim_meta(self.meta_mut());
+        self.spec = None;
+        let conditions = self.status.take().and_then(|status| status.conditions);
+        self.status = Some(k8s_openapi::api::batch::v1::JobStatus { conditions, ..Default::default() });
+    }
+}
+
 fn trim_node(node: &mut Node) {
     node.spec = None;
     if let Some(status) = &mut node.status {
@@ -123,11 +141,14 @@ fn trim_pod(pod: &mut Pod) {
             ..Default::default()
         });
     }
+    let works = pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(GATE_LABEL));
     if let Some(status) = pod.status.take() {
         pod.status = Some(k8s_openapi::api::core::v1::PodStatus {
             phase: status.phase,
             conditions: status.conditions,
             pod_ip: status.pod_ip,
+            // What a gate's pod wrote at its end.
+            container_statuses: status.container_statuses.filter(|_| works),
             ..Default::default()
         });
     }

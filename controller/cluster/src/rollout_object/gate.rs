@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_config::{Label, Problems};
 
+/// The label of Jobs and their pods with the gate's name. By it they are told from all others.
+pub const GATE_LABEL: &str = "tidegate.dev/gate";
+/// The label with the version that they were made for.
+pub const VERSION_LABEL: &str = "tidegate.dev/version";
+/// Seconds for which a Job that has ended must stay: whether it has succeeded is read from it, by whoever leads then.
+const KEPT_SECONDS_MIN: i32 = 600;
+
 /// One gate. Its job runs once for each version, under a name that follows from both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -94,6 +101,10 @@ fn check_pods(gate: usize, job: &JobSpec, problems: &mut Problems) {
     let path = format!("spec.gates[{gate}].job.template.spec");
     if pods.is_none_or(|pods| pods.containers.is_empty()) {
         problems.add(format!("{path}.containers"), "none", "at least one container");
+    }
+    if let Some(kept) = job.ttl_seconds_after_finished.filter(|kept| *kept < KEPT_SECONDS_MIN) {
+        let allowed = format!("{KEPT_SECONDS_MIN} or more: what became of it is read from it; without, it is kept");
+        problems.add(format!("spec.gates[{gate}].job.ttlSecondsAfterFinished"), kept.to_string(), allowed);
     }
     let policy = pods.and_then(|pods| pods.restart_policy.as_deref());
     if !matches!(policy, Some("Never" | "OnFailure")) {

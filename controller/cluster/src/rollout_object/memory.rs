@@ -1,14 +1,15 @@
 //! What is remembered of a Service between two looks, by whoever leads.
 
 use serde::{Deserialize, Serialize};
-use tidegate_config::Name;
+use tidegate_config::{Name, RolloutId};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::ledger::Ledger;
 use tidegate_controller::service_record::ServiceRecord;
 
+use super::gate_status::GateStatus;
 use super::status::Decision;
 
-/// What is remembered. The last decisions are stored where people see them, all else as one text.
+/// What is remembered. The last decisions and the gates are stored where people see them, all else as one text.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Memory {
@@ -23,6 +24,12 @@ pub struct Memory {
     /// The last command, and what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Answered>,
+    /// The rollout after which its Deployment was set back, or had been already: that is done once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<RolloutId>,
+    /// The gates of the version that is tried, and of the one before.
+    #[serde(skip)]
+    pub gates: Vec<GateStatus>,
     /// The last decisions, the newest last.
     #[serde(skip)]
     pub decisions: Vec<Decision>,

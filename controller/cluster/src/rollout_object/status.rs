@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::{Name, Share, limits};
 use tidegate_controller::engine::{self, Action, Record, Timestamp};
 
+use super::gate_status::{GATES_SHOWN_MAX, GateStatus};
 use super::memory::{Answered, Memory};
 
-/// The status of a Rollout. Everything but `conditions` follows from `record` and the decisions.
+/// The status of a Rollout. Everything but `conditions` follows from `record`, the gates and the decisions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutStatus {
@@ -47,6 +48,10 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// The gates of the version that is tried, and of the one before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = GATES_SHOWN_MAX), extend("x-kubernetes-list-type" = "atomic"))]
+    pub gates: Vec<GateStatus>,
     /// The last decisions, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
@@ -148,6 +153,7 @@ impl RolloutStatus {
         self.message = rollout.and_then(|status| status.recent.last()).map(|last| shortened(&last.text, 4096));
         self.epoch = Some(memory.record.epochs.current());
         self.stable.clone_from(&memory.stable);
+        self.gates.clone_from(&memory.gates);
         self.decisions.clone_from(&memory.decisions);
         self.command = memory.answered.as_ref().map(|Answered { id, refused }| CommandStatus {
             id: shortened(id, limits::COMMAND_ID_BYTES_MAX),
@@ -164,7 +170,7 @@ impl RolloutStatus {
     pub fn remembered(&self) -> Result<Option<Memory>, serde_json::Error> {
         let read = |text: &String| serde_json::from_str::<Memory>(text);
         let memory = self.record.as_ref().map(read).transpose()?;
-        Ok(memory.map(|memory| Memory { decisions: self.decisions.clone(), ..memory }))
+        Ok(memory.map(|memory| Memory { gates: self.gates.clone(), decisions: self.decisions.clone(), ..memory }))
     }
 }
 
@@ -210,6 +216,6 @@ fn time(at: Timestamp) -> Time {
 }
 
 /// A text of at most so many characters.
-fn shortened(text: &str, characters: usize) -> String {
+pub(crate) fn shortened(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }

@@ -102,7 +102,7 @@ impl Effects {
 
     /// Opens and shuts gates of pods.
     async fn gates(&mut self, picture: &Picture) -> bool {
-        let Gating { changes, held } = gating(&picture.world, &picture.rollouts, &picture.served);
+        let Gating { changes, held, starts } = gating(&picture.world, &picture.rollouts, &picture.served);
         let stays = held.into_iter().map(|pod| Change { pod, gate: Gate::Shut });
         let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
         let unstamped = stays.filter(|change| !self.stamped.contains(&uid(&change.pod)));
@@ -115,6 +115,9 @@ impl Effects {
                 self.stamped.insert(uid(&pod));
             }
             all &= told(&Key::of(&*pod), set);
+        }
+        for pod in starts {
+            all &= told(&Key::of(&*pod), gates::start(&self.client, &pod).await);
         }
         all
     }

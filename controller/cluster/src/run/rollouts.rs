@@ -12,6 +12,7 @@ use tidegate_controller::engine::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::jobs::{Done, carry_out};
 use super::picture::{Picture, Pictures};
 use crate::lead::{Desk, Scraped, Scraper, Write};
 use crate::rollout_object::{Rollout, RolloutStatus};
@@ -44,6 +45,9 @@ pub(super) async fn work(client: Client, me: String, mut pictures: Pictures, mut
                 Some(Ok((write, version))) = term.writing.join_next() => {
                     term.desk.wrote(write, version, term.clock.now());
                 }
+                Some(Ok(done)) = term.jobs.join_next() => {
+                    term.desk.made(&done.rollout, &done.job, done.refused, term.clock.now());
+                }
                 () = until(&term.clock, term.desk.next_due()) => {}
             }
             term.look();
@@ -59,13 +63,15 @@ struct Term {
     scraper: Scraper,
     readings: mpsc::Receiver<Scraped>,
     writing: JoinSet<(Write, Option<String>)>,
+    jobs: JoinSet<Done>,
     picture: Option<Arc<Picture>>,
 }
 
 impl Term {
     fn new(client: Client, me: String, clock: Clock) -> Self {
         let (scraper, readings) = Scraper::new(clock.clone());
-        Self { client, desk: Desk::new(me), scraper, readings, writing: JoinSet::new(), picture: None, clock }
+        let desk = Desk::new(me);
+        Self { client, desk, scraper, readings, writing: JoinSet::new(), jobs: JoinSet::new(), picture: None, clock }
     }
 
     fn see(&mut self, picture: Option<Arc<Picture>>) {
@@ -105,6 +111,9 @@ impl Term {
         for write in writes {
             let known = picture.world.rollouts.get(&write.key).and_then(|object| object.0.clone().ok());
             self.writing.spawn(store(self.client.clone(), write, known));
+        }
+        for (rollout, work) in self.desk.jobs(&picture.world, self.clock.now()) {
+            self.jobs.spawn(carry_out(self.client.clone(), rollout, work));
         }
     }
 }

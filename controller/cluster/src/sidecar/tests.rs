@@ -8,8 +8,8 @@ use tidegate_controller::proxies::Proxies;
 
 use super::*;
 use crate::catalog::Released as Objects;
-use crate::lead::{Case, Moment, Served};
-use crate::manifests::{SERVICE, asked, deployment, pod, replica_set, world};
+use crate::lead::{Case, Served};
+use crate::manifests::{SERVICE, asked, deployment, moment, pod, replica_set, world};
 use crate::rollout_object::Memory;
 
 const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
@@ -56,7 +56,7 @@ fn written(world: &World) -> Objects {
     let mut case = Case::new(asked("shop"), memory, now);
     let (none, request_timeout) = (Proxies::default(), Span::from_secs(10));
     let served = Served { managed: true, targets: Vec::new(), request_timeout };
-    case.look(&Moment { world, proxies: &none, served: &served, fault: None, now }, None);
+    case.look(&moment(world, &none, &served, now), None);
     Objects::from([(shop(), (asked("shop"), Arc::new(case.memory)))])
 }
 

@@ -18,6 +18,7 @@ fn seen(manifests: &str, remembered: Option<&str>, trusted: &[&str]) -> Result<S
     let visitor = Visitor::default();
     let key = Key::new("default", "shop");
     let ask = Ask {
+        unstarted: false,
         service: &key,
         policy: &policy,
         visitor: &visitor,

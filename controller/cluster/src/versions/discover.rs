@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use tidegate_config::Name;
 
 use super::pods::{Owner, controller_of, owner};
+use crate::rollout_object::GATE_LABEL;
 use crate::world::{Key, World};
 
 /// Where versions come from.
@@ -118,7 +119,7 @@ pub fn workloads(world: &World, service: &Key) -> BTreeSet<Key> {
     selected(world, service).iter().filter_map(|pod| Some(owner(world, pod)?.key)).collect()
 }
 
-/// The pods that a Service selects; none where it selects by nothing.
+/// The pods that a Service selects; none where it selects by nothing. Those of gates are none of its versions.
 pub fn selected(world: &World, service: &Key) -> Vec<Arc<Pod>> {
     let spec = world.services.get(service).and_then(|object| object.spec.as_ref());
     let Some(selector) = spec.and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty()) else {
@@ -128,7 +129,11 @@ pub fn selected(world: &World, service: &Key) -> Vec<Arc<Pod>> {
         let labels = pod.metadata.labels.as_ref();
         selector.iter().all(|(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value))
     };
-    world.pods_of(&service.namespace).filter(|pod| has(pod) && !has_ended(pod)).cloned().collect()
+    world.pods_of(&service.namespace).filter(|pod| has(pod) && !has_ended(pod) && !works(pod)).cloned().collect()
+}
+
+fn works(pod: &Pod) -> bool {
+    pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(GATE_LABEL))
 }
 
 /// A pod that ran to its end stays as an object for a while.

@@ -11,6 +11,10 @@ use crate::world::{Key, World};
 /// (`spec.readinessGates[].conditionType`).
 pub const GATE: &str = "tidegate.dev/promoted";
 
+/// The gate that a pod waits for before it is scheduled (`spec.schedulingGates[].name`). It can be taken away later, never
+/// added.
+pub const MIGRATION: &str = "tidegate.dev/migration";
+
 /// The label by which the Deployment controller tells revisions apart.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 /// The label by which that of a `StatefulSet` does.
@@ -89,6 +93,11 @@ pub fn is_open(pod: &Pod) -> Held {
     } else {
         Held::Shut
     }
+}
+
+/// Whether our gate holds a pod back before it is scheduled.
+pub fn is_unscheduled(pod: &Pod) -> bool {
+    pod.spec.iter().flat_map(|spec| spec.scheduling_gates.iter().flatten()).any(|gate| gate.name == MIGRATION)
 }
 
 /// Whether the cluster sends requests to a pod: every container and every gate is ready.

@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 use tidegate_config::Problem;
 
 use super::valves::{Gating, HASH, Standing, Valves};
+pub use crate::versions::MIGRATION;
 use crate::world::Key;
 
 /// The condition that a held pod waits for before it is ready.
 pub const PROMOTED: &str = "tidegate.dev/promoted";
-/// The gate that it waits for before it is scheduled. It can be taken away later, never added.
-pub const MIGRATION: &str = "tidegate.dev/migration";
 
 /// What a pod gets.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,9 +24,9 @@ pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served
     let mut valves = Valves::new();
     let managed = |asked: &Asked| served.get(&asked.name).is_some_and(|served| served.managed);
     let tried = |memory: &Memory| memory.record.rollout.as_ref().is_some_and(|status| status.phase != Phase::Promoted);
-    for (service, (_, memory)) in released.iter().filter(|(_, (asked, memory))| managed(asked) || tried(memory)) {
+    for (service, (asked, memory)) in released.iter().filter(|(_, (asked, memory))| managed(asked) || tried(memory)) {
         let Some(deployment) = deployment_of(world, service) else { continue };
-        let Some(valve) = valve(world, service, &deployment, memory) else { continue };
+        let Some(valve) = valve(world, service, &deployment, (asked, memory)) else { continue };
         match valves.remove(&deployment) {
             Some(other) => drop(valves.insert(deployment, both(other, valve))),
             None => drop(valves.insert(deployment, valve)),
@@ -35,7 +35,7 @@ pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served
     valves
 }
 
-fn valve(world: &World, service: &Key, deployment: &Key, memory: &Memory) -> Option<Valve> {
+fn valve(world: &World, service: &Key, deployment: &Key, (asked, memory): (&Asked, &Memory)) -> Option<Valve> {
     let stable = memory.stable.as_ref()?;
     let object = world.deployments.get(deployment)?;
     let promoted: BTreeSet<String> = memory.trusted.iter().map(|name: &Name| name.as_str().to_owned()).collect();
@@ -45,7 +45,7 @@ fn valve(world: &World, service: &Key, deployment: &Key, memory: &Memory) -> Opt
         Ok(()) => Gating::On,
         Err(problem) => Gating::Off(problem),
     };
-    Some(Valve { gating, before_start: false, revisions })
+    Some(Valve { gating, before_start: asked.starts_late(), revisions })
 }
 
 /// A Service that gives traffic to pods that are not ready: no gate holds it back.

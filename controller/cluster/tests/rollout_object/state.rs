@@ -1,7 +1,9 @@
 //! What is remembered in a status comes back as it was.
 
 use serde_json::json;
-use tidegate_cluster::rollout_object::{Answered, Decision, Memory, Phase, RolloutStatus};
+use tidegate_cluster::rollout_object::{
+    Answered, Before, Decision, GateState, GateStatus, Memory, Phase, RolloutStatus,
+};
 use tidegate_config::limits;
 use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{RolloutId, Share, Span};
@@ -27,6 +29,15 @@ fn started() -> Memory {
         trusted: vec!["v0".parse().unwrap()],
         record: ServiceRecord { rollout: Some(decision.status), ..ServiceRecord::default() },
         answered: Some(Answered { id: "7".to_owned(), refused: Some("not now".to_owned()) }),
+        undone: None,
+        gates: vec![GateStatus {
+            name: "migrate".to_owned(),
+            version: "v2".to_owned(),
+            before: Before::Traffic,
+            state: GateState::Failed,
+            job: "shop-migrate-0011223344".to_owned(),
+            message: Some("exit code 3".to_owned()),
+        }],
         decisions: decision.records.iter().map(Decision::of).collect(),
     }
 }

@@ -20,6 +20,10 @@
 - apiGroups: [""]
   resources: [pods/status]
   verbs: [get, patch]
+# To let a pod start that waits for a gate; another policy limits it to that one scheduling gate.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [patch]
 - apiGroups: [tidegate.dev]
   resources: [rollouts]
   verbs: [get, list, watch, create, update, patch, delete]

@@ -1,5 +1,7 @@
 //! A leader at its desk, its successor, and what the API server lets them write.
 
+mod gates;
+
 use std::sync::Arc;
 
 use tidegate_config::Name;

@@ -6,8 +6,8 @@ use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::lead::{Asked, Case, Moment};
-use crate::manifests::{SERVICE, asked, deployment, pod, replica_set, world};
+use crate::lead::{Asked, Case};
+use crate::manifests::{SERVICE, asked, deployment, moment, pod, replica_set, world};
 use crate::world::World;
 
 fn shop() -> Key {
@@ -154,7 +154,7 @@ fn what_is_tried_stays_held_though_a_pod_has_no_sidecar() {
     let (now, none) = (Timestamp::from_millis(1_700_000_000_000), Proxies::default());
     let mut case = Case::new(asked.clone(), Memory { stable: memory.stable.clone(), ..Memory::new(now) }, now);
     let ours = Served { managed: true, ..Served::default() };
-    case.look(&Moment { world: &world, proxies: &none, served: &ours, fault: None, now }, None);
+    case.look(&moment(&world, &none, &ours, now), None);
     assert!(case.memory.record.under_way().is_some());
     let tried = Released::from([(shop(), (asked, Arc::new(case.memory)))]);
     assert!(valves(&world, &tried, &BTreeMap::new()).contains_key(&shop()));
