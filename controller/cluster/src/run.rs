@@ -10,6 +10,7 @@ mod picture;
 mod rollouts;
 mod tell;
 mod trust;
+mod undo;
 mod webhook;
 
 use std::future::Future;
@@ -159,15 +160,16 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let (know, known) = watch::channel(None);
     tasks.spawn(known::know(pictures.clone(), trusted.clone(), sidecars, injected, know));
     let (end, ended) = watch::channel(false);
-    let webhook = Webhook { known, events }.serve(listen(options.webhook).await?, served, ended);
+    let webhook = Webhook { known, events: events.clone() }.serve(listen(options.webhook).await?, served, ended);
     let mut webhook = tokio::spawn(webhook);
     let health = listen(options.health).await?;
     tasks.spawn(health::serve(health, keeper.worlds()));
 
     let (leads, lease) = stand(client.clone(), &options.namespace, &options.identity).await?;
     tasks.spawn(trust::introduce(client.clone(), leads.clone(), trusted.clone()));
-    tasks.spawn(rollouts::work(client.clone(), options.identity.clone(), pictures.clone(), leads.clone()));
-    tasks.spawn(effects::carry_out(client, options, pictures, leads, trusted));
+    let office = rollouts::Office { client: client.clone(), me: options.identity.clone(), events: events.clone() };
+    tasks.spawn(rollouts::work(office, pictures.clone(), leads.clone()));
+    tasks.spawn(effects::carry_out(client, options, events, pictures, leads, trusted));
     tokio::select! {
         () = &mut shutdown => {}
         // A watch, a server or a loop never ends by itself: one that has, has panicked, and said so. Begin anew.

@@ -7,6 +7,7 @@ mod port;
 mod roles;
 
 pub use discover::{Discovery, Found, Undiscovered, Way, deployment_of, discover, selected, workloads};
+pub(crate) use discover::{newest_revision, template_hash};
 pub use pods::{GATE, Held, MIGRATION, Owner, ip, is_open, is_ready, is_unscheduled, is_usable, owner};
 pub use port::{address, service_port, takeovers};
 pub use roles::{Roles, Unclear, roles};

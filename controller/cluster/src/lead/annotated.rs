@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt};
-use tidegate_config::Label;
+use tidegate_config::{Label, Problems};
 
 use super::object::is_of_annotations;
 use crate::rollout_object::{Rollout, RolloutSpec};
@@ -26,6 +26,8 @@ pub struct Annotated {
     pub replace: Vec<Rollout>,
     /// To be taken away, with uid and version.
     pub delete: Vec<(Key, String, String)>,
+    /// Services whose annotations say nothing that could be done, with their uid, and what is wrong.
+    pub wrong: Vec<(Key, String, Problems)>,
 }
 
 /// What follows from the annotations of a world.
@@ -38,7 +40,11 @@ pub fn annotated(world: &World) -> Annotated {
             Ok(Some(spec)) => spec,
             Ok(None) => continue,
             // What is there stays as it is, and says what is wrong.
-            Err(_) => {
+            Err(problems) => {
+                // Where somebody made an object of that name, it counts.
+                if world.rollouts.get(key).is_none_or(|object| is_of_annotations(object)) {
+                    all.wrong.push((key.clone(), service.uid().unwrap_or_default(), problems));
+                }
                 asked.insert(key);
                 continue;
             }

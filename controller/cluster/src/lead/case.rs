@@ -15,6 +15,7 @@ use super::job::{Owner, Tried};
 use super::object::Asked;
 use super::served::Served;
 use super::standing::standing;
+use super::undo;
 use super::wish::Wish;
 use super::work::Work;
 use crate::rollout_object::conditions::Known;
@@ -100,6 +101,7 @@ impl Case {
             Ok(site) => lay_out(site, &mut self.memory.record),
             Err(_) => retreat(&mut self.memory.record),
         }
+        undo::note(world, &self.asked, &mut self.memory);
         self.standing = standing(&self.asked, &self.memory, seen.as_ref().err(), moment);
         looked
     }
@@ -160,7 +162,7 @@ impl Case {
             let reasons: Vec<_> =
                 standing.iter().map(|known| (known.about, known.holds, known.reason.clone())).collect();
             let epoch = memory.record.epochs.current();
-            let gates = memory.gates.clone();
+            let gates = (memory.gates.clone(), memory.undone);
             (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons, gates)
         };
         let every = if self.memory.record.under_way().is_some() { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };

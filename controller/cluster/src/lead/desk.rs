@@ -10,17 +10,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tidegate_config::{Name, Span};
 use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
+use tidegate_controller::service_record::Logged;
 
 use super::case::{Case, Moment, Outcome};
 use super::fault::Fault;
 use super::job::Owner;
+use super::news::News;
 use super::object::{Asked, Object};
 use super::scraper::Scraped;
 use super::served::Served;
 use super::standing::of_object;
 use super::wish::Wish;
 use crate::rollout_object::conditions::{self, Known};
-use crate::rollout_object::{Memory, RolloutStatus};
+use crate::rollout_object::{GateStatus, Memory, RolloutStatus};
 use crate::world::{Key, World};
 
 pub use jobs::JobWork;
@@ -37,6 +39,8 @@ const WRITE_AGAIN_MS: u64 = 1_000;
 const IDLE_READ_EVERY: Span = Span::from_secs(5);
 /// Versions of an object that we have replaced, as many as a watch may still bring.
 const PAST_MAX: usize = 16;
+/// Decisions that wait to be written and told; one write has a few.
+const UNTOLD_MAX: usize = 64;
 
 /// What must be written.
 #[derive(Debug, Clone)]
@@ -86,6 +90,8 @@ struct Open {
     /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused.
     stamp: bool,
     attempts: Attempts,
+    /// Decisions that nobody was told of: they are not written yet.
+    untold: Vec<Logged>,
 }
 
 impl Desk {
@@ -159,24 +165,31 @@ impl Desk {
                 open.writing = true;
                 writes.push(write);
             }
+            open.untold.extend(outcome.decided.iter().cloned());
+            open.untold.drain(..open.untold.len().saturating_sub(UNTOLD_MAX));
             outcomes.push((key.clone(), outcome));
         }
         (outcomes, writes)
     }
 
-    /// Notes how a write ended: with the new version of the object, or not.
-    pub fn wrote(&mut self, write: Write, version: Option<String>, now: Timestamp) {
-        let Some(open) = self.open.get_mut(&write.key).filter(|open| open.uid == write.uid) else { return };
+    /// Notes how a write ended: with the new version of the object, or not. Returns what people are to be told of it.
+    pub fn wrote(&mut self, write: Write, version: Option<String>, now: Timestamp) -> Vec<News> {
+        let Some(open) = self.open.get_mut(&write.key).filter(|open| open.uid == write.uid) else { return Vec::new() };
         open.writing = false;
         match (version, write.memory) {
             (Some(version), Some(memory)) => {
                 open.stamp = false;
                 open.move_on(version);
                 open.conditions = write.status.conditions;
+                let news = open.news(&memory);
                 open.case.wrote(memory, write.standing, write.at);
+                news
             }
             // Either the object has changed, and will be seen, or the API server is away: then all is tried again.
-            _ => open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS),
+            _ => {
+                open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS);
+                Vec::new()
+            }
         }
     }
 
@@ -231,6 +244,7 @@ impl Open {
             writing: false,
             waits: false,
             attempts: Attempts::default(),
+            untold: Vec::new(),
         };
         open.hear(object, now);
         open
@@ -257,6 +271,7 @@ impl Open {
             // Somebody else has written: that is how it is.
             self.case = Case::new(self.case.asked.clone(), (**memory).clone(), now);
             self.conditions.clone_from(&object.conditions);
+            self.untold.clear();
         }
         self.hear(object, now);
     }
@@ -279,6 +294,16 @@ impl Open {
         let (uid, version) = (self.uid.clone(), self.version.clone());
         let (memory, standing) = (Some(memory.clone()), standing.clone());
         Some(Write { key: key.clone(), uid, version, memory, standing, status, at: now })
+    }
+
+    /// What is new in a memory that has just been written.
+    fn news(&mut self, written: &Memory) -> Vec<News> {
+        let told = self.untold.iter().take_while(|decided| decided.number <= written.record.decisions).count();
+        let decided: Vec<News> = self.untold.drain(..told).filter_map(|decided| News::of_decision(&decided)).collect();
+        let stood =
+            |gate: &GateStatus| self.case.written_gates().iter().find(|it| it.job == gate.job).map(|it| it.state);
+        let gates = written.gates.iter().filter(|gate| stood(gate) != Some(gate.state)).filter_map(News::of_gate);
+        gates.chain(decided).collect()
     }
 
     fn move_on(&mut self, version: String) {

@@ -5,6 +5,7 @@ use tidegate_controller::engine::Phase;
 use super::case::Moment;
 use super::fault::Fault;
 use super::object::Asked;
+use super::undo;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::Unreleasable;
@@ -18,7 +19,8 @@ pub(super) fn standing(
 ) -> Vec<Known> {
     let mut all = of_object(moment.fault);
     all.push(traffic(asked, moment));
-    all.extend(of_rollout(memory, unreleasable));
+    let held = undo::impossible(moment.world, asked, memory);
+    all.extend(of_rollout(memory, unreleasable, held));
     all
 }
 
@@ -52,7 +54,7 @@ fn traffic(asked: &Asked, moment: &Moment<'_>) -> Known {
     known(About::TrafficManaged, false, "NotManaged", message)
 }
 
-fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>) -> Vec<Known> {
+fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>, held_after: Option<String>) -> Vec<Known> {
     let status = memory.record.rollout.as_ref();
     let last = status.and_then(|status| status.recent.last()).map(|last| last.text.clone()).unwrap_or_default();
     let phase = status.map(|status| status.phase);
@@ -68,7 +70,11 @@ fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>) -> Vec<Known
     let message = unreleasable.map_or(last.clone(), ToString::to_string);
     let paused = phase == Some(Phase::Paused);
     let degraded = match (phase, unreleasable) {
-        (Some(Phase::Aborted), _) => known(About::Degraded, true, "Aborted", last),
+        (Some(Phase::Aborted), _) => {
+            let reason = if held_after.is_some() { "NotUndone" } else { "Aborted" };
+            let all: Vec<String> = [Some(last), held_after].into_iter().flatten().collect();
+            known(About::Degraded, true, reason, all.join(" "))
+        }
         (Some(Phase::Undecided), _) => known(About::Degraded, true, "Undecided", last),
         (Some(_), None) if let Some(why) = refused(&memory.gates) => known(About::Degraded, true, "GateRefused", why),
         (Some(phase), Some(why)) if !phase.is_over() => {

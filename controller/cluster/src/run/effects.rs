@@ -1,29 +1,33 @@
 //! What the leader does to the cluster's objects, each time the world changes: the objects of Gateways, and the statuses of
 //! all that is ours. Level-triggered: nothing is remembered that must be done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gateway_api::experimental::httproutes::HttpRoute;
 use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tidegate_config::Problems;
 use tidegate_controller::clock::Clock;
 use tokio::sync::watch;
 
 use super::Options;
+use super::events::Events;
 use super::picture::{Picture, Pictures};
+use super::rollouts::rollout;
+use super::undo;
 use crate::gateway::infrastructure::{Setup, object_name, plan, proxies};
 use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
-use crate::lead::{Annotated, Change, Gating, annotated, gating};
+use crate::lead::{Annotated, Change, Gating, News, annotated, gating, undos};
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
 use crate::world::{Key, World};
@@ -37,6 +41,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn carry_out(
     client: Client,
     options: Options,
+    events: Events,
     mut pictures: Pictures,
     mut leads: watch::Receiver<bool>,
     trusted: watch::Receiver<String>,
@@ -47,8 +52,8 @@ pub(super) async fn carry_out(
         ca_config_map: AUTHORITY.to_owned(),
         service_ranges: options.service_ranges.clone(),
     };
-    let mut effects =
-        Effects { client, setup, options, trusted, applied: Applied::default(), stamped: BTreeSet::new() };
+    let (applied, stamped) = Default::default();
+    let mut effects = Effects { client, setup, options, events, trusted, applied, stamped, warned: BTreeMap::new() };
     let mut failed = false;
     loop {
         let pause = async {
@@ -67,6 +72,7 @@ pub(super) async fn carry_out(
         let Some(picture) = picture.filter(|_| *leads.borrow_and_update()) else {
             effects.applied = Applied::default();
             effects.stamped.clear();
+            effects.warned.clear();
             continue;
         };
         failed = !effects.bring(&picture).await;
@@ -77,10 +83,13 @@ struct Effects {
     client: Client,
     setup: Setup,
     options: Options,
+    events: Events,
     trusted: watch::Receiver<String>,
     applied: Applied,
     /// Pods that this leader holds, by uid: it has written its name into their gates.
     stamped: BTreeSet<String>,
+    /// Services whose annotations are wrong, and what people were told of that.
+    warned: BTreeMap<Key, String>,
 }
 
 impl Effects {
@@ -88,7 +97,7 @@ impl Effects {
     async fn bring(&mut self, picture: &Picture) -> bool {
         let Picture { world, compiled, .. } = picture;
         // Visitors first, then what serves them, then what is told of it.
-        let mut all = self.gates(picture).await & self.annotated(world).await;
+        let mut all = self.gates(picture).await & self.undo(picture).await & self.annotated(world).await;
         self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
         for (key, compilation) in &compiled.gateways {
             let Some(object) = world.gateways.get(key) else { continue };
@@ -122,9 +131,27 @@ impl Effects {
         all
     }
 
+    /// Sets Deployments back to their stable revision after an abort.
+    async fn undo(&self, picture: &Picture) -> bool {
+        let mut all = true;
+        for undo in undos(&picture.world, &picture.rollouts) {
+            let done = undo::carry_out(&self.client, &undo).await;
+            if matches!(done, Ok(true)) {
+                let note = format!("Deployment {} is set back to {}.", undo.deployment, undo.to.name);
+                eprintln!("tidegate-controller: Rollout {}: {note}", undo.rollout);
+                let id = format!("undo of {}", undo.aborted);
+                let news = News { warns: false, reason: "DeploymentSetBack", action: "Undoing", note, id };
+                self.events.once(rollout(&undo.rollout, &undo.uid), &news);
+            }
+            all &= told(&undo.deployment, done.map(drop));
+        }
+        all
+    }
+
     /// Brings rollout objects to what annotations of Services ask for.
-    async fn annotated(&self, world: &World) -> bool {
-        let Annotated { create, replace, delete } = annotated(world);
+    async fn annotated(&mut self, world: &World) -> bool {
+        let Annotated { create, replace, delete, wrong } = annotated(world);
+        self.warn(&wrong);
         let mut all = true;
         for rollout in create {
             let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace().unwrap_or_default());
@@ -142,6 +169,24 @@ impl Effects {
             all &= told(&key, api.delete(&key.name, &params).await.map(drop));
         }
         all
+    }
+
+    /// Tells owners of Services what is wrong with their annotations, once for each state of them.
+    fn warn(&mut self, wrong: &[(Key, String, Problems)]) {
+        self.warned.retain(|known, _| wrong.iter().any(|(key, ..)| key == known));
+        for (key, uid, problems) in wrong {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let note = format!("These annotations are not carried out. {}", lines.join(". "));
+            if self.warned.insert(key.clone(), note.clone()).as_ref() != Some(&note) {
+                let service = ObjectReference {
+                    api_version: Some("v1".to_owned()),
+                    kind: Some("Service".to_owned()),
+                    ..rollout(key, uid)
+                };
+                let (reason, action, id) = ("AnnotationsInvalid", "Reading", format!("annotations {note}"));
+                self.events.once(service, &News { warns: true, reason, action, note, id });
+            }
+        }
     }
 
     async fn statuses(&self, world: &World, compiled: &Compiled) -> bool {

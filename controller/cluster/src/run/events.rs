@@ -1,5 +1,8 @@
 //! Events of objects (`events.k8s.io/v1`): what people see with `kubectl describe`. They are for the eye alone: nobody waits
 //! for one, and one that cannot be written is dropped and counted.
+//!
+//! What replicas notice beside each other is counted up by the API server's own means. What one leader after another knows is
+//! told under a name that follows from it, so that it is there once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,14 +10,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
+use k8s_openapi::api::events::v1;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff;
+use kube::api::{ObjectMeta, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tidegate_config::limits::{EVENT_SECONDS, EVENT_TEXTS_MAX, EVENTS_MAX};
+use kube::{Api, Client};
+use tidegate_config::limits::{EVENT_SECONDS, EVENT_TEXTS_MAX, EVENTS_MAX, NOTICE_BYTES_MAX};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::lead::News;
+
 /// Who we are in Events (`reportingController`).
 const CONTROLLER: &str = "tidegate.dev/controller";
+/// Bytes of what tells the names of two Events apart.
+const DIGEST_BYTES: usize = 8;
+/// Characters of an object's name in that of its Event, so that both fit into one.
+const NAME_MAX: usize = 200;
+/// Characters of `reportingInstance`: the API's limit.
+const INSTANCE_MAX: usize = 128;
 
 /// Where Events are told. Cheap to copy.
 #[derive(Debug, Clone)]
@@ -27,6 +42,8 @@ pub struct Events {
 pub struct Told {
     regarding: ObjectReference,
     event: Event,
+    /// What tells it from others, where it is told once.
+    id: Option<String>,
 }
 
 impl Events {
@@ -41,7 +58,19 @@ impl Events {
     pub fn publish(&self, regarding: ObjectReference, type_: EventType, reason: &str, action: &str, note: String) {
         let (reason, action) = (reason.to_owned(), action.to_owned());
         let event = Event { type_, reason, action, note: Some(note), secondary: None };
-        if self.waiting.try_send(Told { regarding, event }).is_err() {
+        self.tell(Told { regarding, event, id: None });
+    }
+
+    /// Tells of `regarding` once, whoever does, for as long as the API server keeps Events.
+    pub fn once(&self, regarding: ObjectReference, news: &News) {
+        let News { warns, reason, action, note, id } = news.clone();
+        let type_ = if warns { EventType::Warning } else { EventType::Normal };
+        let event = Event { type_, reason: reason.into(), action: action.into(), note: Some(note), secondary: None };
+        self.tell(Told { regarding, event, id: Some(id) });
+    }
+
+    fn tell(&self, told: Told) {
+        if self.waiting.try_send(told).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -54,12 +83,17 @@ impl Events {
 
 /// Writes what is told, one after the other, as the replica `instance`.
 pub async fn write(client: Client, instance: String, events: Events, mut told: mpsc::Receiver<Told>) {
-    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) };
-    let mut recorders = Recorders { client, reporter, known: VecDeque::new() };
+    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance.clone()) };
+    let mut recorders = Recorders { client: client.clone(), reporter, known: VecDeque::new() };
     let mut trouble = None;
-    while let Some(Told { regarding, event }) = told.recv().await {
-        let recorder = recorders.of(event.note.as_deref().unwrap_or_default());
-        let written = timeout(Duration::from_secs(EVENT_SECONDS.into()), recorder.publish(&event, &regarding)).await;
+    while let Some(Told { regarding, event, id }) = told.recv().await {
+        let written = async {
+            match id {
+                None => recorders.of(event.note.as_deref().unwrap_or_default()).publish(&event, &regarding).await,
+                Some(id) => create(&client, named(&regarding, event, &id, &instance)).await,
+            }
+        };
+        let written = timeout(Duration::from_secs(EVENT_SECONDS.into()), written).await;
         let failed = match written {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
@@ -73,6 +107,53 @@ pub async fn write(client: Client, instance: String, events: Events, mut told: m
         }
         trouble = failed;
     }
+}
+
+/// Makes an Event. One that is there was told already.
+async fn create(client: &Client, event: v1::Event) -> Result<(), kube::Error> {
+    let namespace = event.metadata.namespace.clone().unwrap_or_default();
+    let events: Api<v1::Event> = Api::namespaced(client.clone(), &namespace);
+    match events.create(&PostParams::default(), &event).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// An Event whose name follows from what it is about.
+fn named(regarding: &ObjectReference, event: Event, id: &str, instance: &str) -> v1::Event {
+    let whose = regarding.uid.as_deref().unwrap_or_default();
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{whose}\n{id}").as_bytes());
+    let digest: String = digest.as_ref().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let name: String = regarding.name.iter().flat_map(|name| name.chars()).take(NAME_MAX).collect();
+    let type_ = if matches!(event.type_, EventType::Warning) { "Warning" } else { "Normal" };
+    v1::Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{digest}", name.trim_end_matches(['-', '.']))),
+            namespace: regarding.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(jiff::Timestamp::now())),
+        regarding: Some(regarding.clone()),
+        reason: Some(event.reason),
+        action: Some(event.action),
+        note: event.note.map(|note| cut(&note)),
+        type_: Some(type_.to_owned()),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(instance.chars().take(INSTANCE_MAX).collect()),
+        ..v1::Event::default()
+    }
+}
+
+/// A note as long as the API server takes it.
+fn cut(note: &str) -> String {
+    if note.len() <= NOTICE_BYTES_MAX {
+        return note.to_owned();
+    }
+    let mut end = NOTICE_BYTES_MAX - '…'.len_utf8();
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &note[..end])
 }
 
 /// A recorder takes two Events that differ in their note alone for the same one, and keeps the first note. So each note has
@@ -114,5 +195,28 @@ mod tests {
         assert_eq!((first.regarding.name.as_deref(), first.event.note.as_deref()), (Some("0"), Some("number 0")));
         publish(1);
         assert_eq!(events.dropped(), 3, "there is room again");
+    }
+
+    #[test]
+    fn the_same_news_have_the_same_name_and_others_another() {
+        let event = |note: &str| Event {
+            type_: EventType::Normal,
+            reason: "R".into(),
+            action: "A".into(),
+            note: Some(note.into()),
+            secondary: None,
+        };
+        let regarding = |uid: &str| ObjectReference {
+            name: Some(format!("{}-", "s".repeat(NAME_MAX - 1))),
+            uid: Some(uid.into()),
+            ..ObjectReference::default()
+        };
+        let name = |uid: &str, id: &str| named(&regarding(uid), event(id), id, "pod").metadata.name.unwrap();
+        assert_eq!(name("u", "1"), name("u", "1"));
+        assert_ne!(name("u", "1"), name("u", "2"));
+        assert_ne!(name("u", "1"), name("v", "1"));
+        assert!(name("u", "1").len() <= 253 && !name("u", "1").contains("-."), "{}", name("u", "1"));
+        let long = named(&regarding("u"), event(&"é".repeat(NOTICE_BYTES_MAX)), "1", "pod").note.unwrap();
+        assert!(long.len() <= NOTICE_BYTES_MAX && long.ends_with('…'), "{} bytes", long.len());
     }
 }

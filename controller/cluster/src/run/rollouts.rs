@@ -5,27 +5,41 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use tidegate_controller::clock::Clock;
 use tidegate_controller::engine::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::events::Events;
 use super::jobs::{Done, carry_out};
 use super::picture::{Picture, Pictures};
-use crate::lead::{Desk, Scraped, Scraper, Write};
+use crate::lead::{Desk, Scraped, Scraper, Write, is_of_annotations};
 use crate::rollout_object::{Rollout, RolloutStatus};
+use crate::world::Key;
+
+/// Where a leader works.
+#[derive(Clone)]
+pub(super) struct Office {
+    /// The API server.
+    pub(super) client: Client,
+    /// Who works here.
+    pub(super) me: String,
+    /// Where people are told.
+    pub(super) events: Events,
+}
 
 /// Works while this replica leads, until there are no more pictures.
-pub(super) async fn work(client: Client, me: String, mut pictures: Pictures, mut leads: watch::Receiver<bool>) {
+pub(super) async fn work(office: Office, mut pictures: Pictures, mut leads: watch::Receiver<bool>) {
     loop {
         while !*leads.borrow_and_update() {
             if leads.changed().await.is_err() {
                 return;
             }
         }
-        let mut term = Term::new(client.clone(), me.clone(), Clock::System);
+        let mut term = Term::new(office.clone(), Clock::System);
         pictures.mark_changed();
         loop {
             tokio::select! {
@@ -43,7 +57,7 @@ pub(super) async fn work(client: Client, me: String, mut pictures: Pictures, mut
                 }
                 Some(scraped) = term.readings.recv() => term.desk.read(scraped),
                 Some(Ok((write, version))) = term.writing.join_next() => {
-                    term.desk.wrote(write, version, term.clock.now());
+                    term.wrote(write, version);
                 }
                 Some(Ok(done)) = term.jobs.join_next() => {
                     term.desk.made(&done.rollout, &done.job, done.refused, term.clock.now());
@@ -58,6 +72,7 @@ pub(super) async fn work(client: Client, me: String, mut pictures: Pictures, mut
 /// One time of leading. What it still writes when that is over names a state of the object that is over, too.
 struct Term {
     client: Client,
+    events: Events,
     clock: Clock,
     desk: Desk,
     scraper: Scraper,
@@ -68,10 +83,10 @@ struct Term {
 }
 
 impl Term {
-    fn new(client: Client, me: String, clock: Clock) -> Self {
+    fn new(Office { client, me, events }: Office, clock: Clock) -> Self {
         let (scraper, readings) = Scraper::new(clock.clone());
-        let desk = Desk::new(me);
-        Self { client, desk, scraper, readings, writing: JoinSet::new(), jobs: JoinSet::new(), picture: None, clock }
+        let (writing, jobs) = (JoinSet::new(), JoinSet::new());
+        Self { client, events, desk: Desk::new(me), scraper, readings, writing, jobs, picture: None, clock }
     }
 
     fn see(&mut self, picture: Option<Arc<Picture>>) {
@@ -96,6 +111,21 @@ impl Term {
         self.desk.keep(|target| wanted.contains_key(target));
     }
 
+    /// Notes how a write ended, and tells people of what is in it.
+    fn wrote(&mut self, write: Write, version: Option<String>) {
+        let (key, uid) = (write.key.clone(), write.uid.clone());
+        let news = self.desk.wrote(write, version, self.clock.now());
+        let Some(picture) = self.picture.as_ref().filter(|_| !news.is_empty()) else { return };
+        let world = &picture.world;
+        let annotated = world.rollouts.get(&key).is_some_and(|object| is_of_annotations(object));
+        let service = world.services.get(&key).filter(|_| annotated);
+        let regarding: Vec<ObjectReference> =
+            service.map(|service| service.object_ref(&())).into_iter().chain([rollout(&key, &uid)]).collect();
+        for (news, regarding) in news.iter().flat_map(|news| regarding.iter().map(move |it| (news, it))) {
+            self.events.once(regarding.clone(), news);
+        }
+    }
+
     fn look(&mut self) {
         let Some(picture) = self.picture.clone() else { return };
         let (outcomes, writes) = self.desk.look(&picture.world, &picture.served, self.clock.now());
@@ -115,6 +145,18 @@ impl Term {
         for (rollout, work) in self.desk.jobs(&picture.world, self.clock.now()) {
             self.jobs.spawn(carry_out(self.client.clone(), rollout, work));
         }
+    }
+}
+
+/// A Rollout, as Events name it.
+pub(super) fn rollout(key: &Key, uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(Rollout::api_version(&()).into_owned()),
+        kind: Some(Rollout::kind(&()).into_owned()),
+        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.clone()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
     }
 }
 

@@ -209,7 +209,7 @@ fn made(world: &World, owner: &Owner, pod: &Pod) -> i64 {
 }
 
 /// The hash that a revision's pods are labelled with.
-pub(super) fn template_hash(set: &ReplicaSet) -> Option<&str> {
+pub(crate) fn template_hash(set: &ReplicaSet) -> Option<&str> {
     set.metadata.labels.as_ref()?.get("pod-template-hash").map(String::as_str)
 }
 
@@ -217,6 +217,11 @@ pub(super) fn template_hash(set: &ReplicaSet) -> Option<&str> {
 fn revision_number(set: &ReplicaSet) -> i64 {
     let number = set.metadata.annotations.as_ref().and_then(|it| it.get("deployment.kubernetes.io/revision"));
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// The revision that a Deployment asks for; `None` where it has none.
+pub(crate) fn newest_revision<'a>(world: &'a World, deployment: &Key) -> Option<&'a Arc<ReplicaSet>> {
+    world.replica_sets_of(deployment).max_by_key(|set| revision_number(set))
 }
 
 impl World {

@@ -1,6 +1,7 @@
 //! A leader at its desk, its successor, and what the API server lets them write.
 
 mod gates;
+mod undo;
 
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ struct Office {
     served: BTreeMap<Name, Served>,
     stored: Object,
     version: u32,
+    told: Vec<News>,
 }
 
 impl Office {
@@ -72,7 +74,8 @@ impl Office {
         let served = Served { managed: true, targets: vec![target()], request_timeout: Span::from_secs(10) };
         let served = BTreeMap::from([(name("shop.default"), served)]);
         let stored = object("1", None);
-        let mut office = Self { desk: Desk::new("me"), world: updating(), served, stored, version: 1 };
+        let mut office =
+            Self { desk: Desk::new("me"), world: updating(), served, stored, version: 1, told: Vec::new() };
         office.desk.take(std::slice::from_ref(&office.stored), at(0));
         office
     }
@@ -96,7 +99,8 @@ impl Office {
     /// What the API server does: it refuses what follows from another state than it has.
     fn store(&mut self, write: Write, now: Timestamp) {
         if write.version != self.stored.version {
-            return self.desk.wrote(write, None, now);
+            self.told.extend(self.desk.wrote(write, None, now));
+            return;
         }
         self.version += 1;
         self.stored.version = self.version.to_string();
@@ -108,7 +112,7 @@ impl Office {
         }
         self.stored.conditions.clone_from(&write.status.conditions);
         self.stored.leader.clone_from(&write.status.leader);
-        self.desk.wrote(write, Some(self.stored.version.clone()), now);
+        self.told.extend(self.desk.wrote(write, Some(self.stored.version.clone()), now));
         self.desk.take(std::slice::from_ref(&self.stored), now);
     }
 }
@@ -273,4 +277,35 @@ fn an_object_of_the_same_name_is_another_one() {
     assert_eq!(memory.record.epochs.current(), START + 11, "it begins anew, above what was");
     office.desk.take(&[], at(30));
     assert_eq!(office.desk.next_due(), None, "what is gone is not worked on");
+}
+
+#[test]
+fn people_are_told_what_is_written_and_once() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    let reasons = |office: &Office| office.told.iter().map(|news| news.reason).collect::<Vec<_>>();
+    assert_eq!(reasons(&office), ["RolloutStarted"]);
+    office.turn(at(30_000));
+    // A write that is refused tells nothing: what was decided on a state that is over is not.
+    office.stored.wish = Some(wish("w1", Verb::Pause));
+    office.version += 1;
+    office.stored.version = office.version.to_string();
+    office.desk.take(std::slice::from_ref(&office.stored), at(31_000));
+    office.desk.read(told(0, at(31_000)));
+    let (_, writes) = office.desk.look(&office.world, &office.served, at(31_001));
+    office.version += 1;
+    office.stored.version = office.version.to_string();
+    writes.into_iter().for_each(|write| office.store(write, at(31_002)));
+    assert_eq!(reasons(&office), ["RolloutStarted"]);
+    office.desk.take(std::slice::from_ref(&office.stored), at(31_003));
+    office.turn(at(33_000));
+    office.turn(at(35_000));
+    assert_eq!(reasons(&office), ["RolloutStarted", "RolloutPaused"]);
+    office.desk = Desk::new("other");
+    office.desk.take(std::slice::from_ref(&office.stored), at(40_000));
+    office.turn(at(40_001));
+    office.turn(at(60_000));
+    assert_eq!(reasons(&office), ["RolloutStarted", "RolloutPaused"], "a successor repeats nothing");
+    let ids: std::collections::BTreeSet<_> = office.told.iter().map(|news| &news.id).collect();
+    assert_eq!(ids.len(), 2);
 }
