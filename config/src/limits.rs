@@ -111,6 +111,8 @@ pub const GATES_MAX: usize = 16;
 pub const COMMAND_ID_BYTES_MAX: usize = 64;
 /// Decisions that the status of a `Rollout` object shows; the rest is in the log.
 pub const OBJECT_DECISIONS_MAX: usize = 20;
+/// Gates in the status of a Rollout: of the version that is tried and of the one before, at most 16 of each.
+pub const OBJECT_GATES_MAX: usize = 32;
 /// Bytes of what is remembered of a Service in the status of its `Rollout` object: etcd takes 1.5 MiB for an object.
 pub const OBJECT_RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of the manifests given to `tidegate inject`: every object of a large installation fits.

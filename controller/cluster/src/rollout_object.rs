@@ -12,7 +12,7 @@ mod spec;
 mod status;
 
 pub use gate::{Before, GATE_LABEL, Gate, GateJob, JobFault, VERSION_LABEL};
-pub use gate_status::{GATES_SHOWN_MAX, GateState, GateStatus};
+pub use gate_status::{GateState, GateStatus};
 pub use memory::{Answered, Memory};
 pub use spec::{Rollout, RolloutSpec};
 pub use status::{CommandStatus, Decision, Phase, RecordTooLarge, RolloutStatus};

@@ -1,10 +1,11 @@
 //! PURE. The gates of a rollout that are Jobs: which of them are due, how they stand, what the rollout waits for.
 
+use tidegate_config::limits::OBJECT_GATES_MAX;
 use tidegate_controller::engine::{Gates, Phase, Status};
 
 use super::job::{End, Owner, Tried, end, is_of, name};
 use super::object::Asked;
-use crate::rollout_object::{Before, GATES_SHOWN_MAX, Gate, GateState, GateStatus, shortened};
+use crate::rollout_object::{Before, Gate, GateState, GateStatus, shortened};
 use crate::versions::deployment_of;
 use crate::webhook::is_gateable;
 use crate::world::{Key, World};
@@ -202,5 +203,5 @@ fn is_due(before: Before, status: &Status) -> bool {
 fn forget(gates: &mut Vec<GateStatus>, comes: &str) {
     let before = gates.iter().rev().find(|gate| gate.version != comes).map(|gate| gate.version.clone());
     gates.retain(|gate| gate.version == comes || Some(&gate.version) == before.as_ref());
-    gates.drain(..(gates.len() + 1).saturating_sub(GATES_SHOWN_MAX));
+    gates.drain(..(gates.len() + 1).saturating_sub(OBJECT_GATES_MAX));
 }

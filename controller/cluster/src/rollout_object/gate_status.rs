@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::Before;
 
-/// Gates that are shown at once: of the version that is tried and of the one before.
-pub const GATES_SHOWN_MAX: usize = 32;
-
 /// How one gate stands for one version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

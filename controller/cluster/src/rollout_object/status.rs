@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::{Name, Share, limits};
 use tidegate_controller::engine::{self, Action, Record, Timestamp};
 
-use super::gate_status::{GATES_SHOWN_MAX, GateStatus};
+use super::gate_status::GateStatus;
 use super::memory::{Answered, Memory};
 
 /// The status of a Rollout. Everything but `conditions` follows from `record`, the gates and the decisions.
@@ -50,7 +50,7 @@ pub struct RolloutStatus {
     pub conditions: Vec<Condition>,
     /// The gates of the version that is tried, and of the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = GATES_SHOWN_MAX), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = limits::OBJECT_GATES_MAX), extend("x-kubernetes-list-type" = "atomic"))]
     pub gates: Vec<GateStatus>,
     /// The last decisions, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
