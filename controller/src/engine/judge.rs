@@ -73,6 +73,10 @@ pub(crate) fn bounds(status: &Status) -> Bounds {
 
 /// Why the share may not rise now; `None` if it may.
 fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weighed) -> Option<Hold> {
+    // Before the first visitor nothing else that may be missing says more.
+    if status.step.is_none() && status.gate(false).is_some() {
+        return Some(Hold::Gate);
+    }
     if status.outage.is_some() && status.compares() {
         return Some(Hold::Outage);
     }
@@ -98,17 +102,11 @@ fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weigh
 }
 
 fn hold_preview(status: &Status) -> Option<Hold> {
-    if status.gate(false).is_some() {
-        return Some(Hold::Gate);
-    }
     let due = status.policy.switch_after.is_some_and(|after| status.timers.step_ms >= after.millis());
     (!due).then_some(Hold::Preview)
 }
 
 fn hold_baseline(status: &Status) -> Option<Hold> {
-    if status.gate(false).is_some() {
-        return Some(Hold::Gate);
-    }
     let unknown = status.signals.latency.as_ref().is_some_and(|latency| latency.baseline().is_some());
     if unknown || status.cursors.is_empty() {
         return Some(Hold::Baseline);
