@@ -14,7 +14,7 @@ use hyper::header::{COOKIE, HOST, SET_COOKIE};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::tally::{Tally, count};
@@ -54,16 +54,16 @@ struct Crowd {
 pub(crate) async fn run(visit: Visit) -> Result<(), Box<dyn std::error::Error>> {
     let crowd = Rc::new(Crowd { visit, idle: RefCell::default(), second: RefCell::default() });
     let local = LocalSet::new();
-    let total = local.run_until(come(Rc::clone(&crowd))).await;
-    // Those who are still there come to their end.
-    local.await;
-    let mut total = total;
+    let mut there = JoinSet::new();
+    let mut total = local.run_until(come(Rc::clone(&crowd), &mut there)).await;
+    // Those who are still there come to their end. Connections that nobody uses any more do not wait for theirs.
+    local.run_until(async { while there.join_next().await.is_some() {} }).await;
     total.add(&crowd.second.take());
     print("total", &total)?;
     Ok(())
 }
 
-async fn come(crowd: Rc<Crowd>) -> Tally {
+async fn come(crowd: Rc<Crowd>, there: &mut JoinSet<()>) -> Tally {
     let mut total = Tally::default();
     let mut visitors = interval(Duration::from_micros(1_000_000 / crowd.visit.rate.max(1)));
     visitors.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -72,8 +72,9 @@ async fn come(crowd: Rc<Crowd>) -> Tally {
     loop {
         tokio::select! {
             _ = visitors.tick() => {
-                tokio::task::spawn_local(visitor(Rc::clone(&crowd)));
+                there.spawn_local(visitor(Rc::clone(&crowd)));
             }
+            Some(_) = there.join_next() => {}
             _ = seconds.tick() => {
                 let second = crowd.second.take();
                 total.add(&second);
