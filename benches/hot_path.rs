@@ -87,10 +87,9 @@ fn deciding(criterion: &mut Criterion) {
     let observation = Observation {
         scrapes: simulation.scrape(),
         in_force: Some(u64::MAX),
-        command: None,
         epochs: simulation.epochs.clone(),
         endpoints: simulation.endpoints,
-        tripped: false,
+        ..Observation::default()
     };
     let now = Timestamp::from_millis(simulation.now_ms);
     criterion.bench_function("decide: one look at a rollout at its second step", |bench| {

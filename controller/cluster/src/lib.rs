@@ -22,6 +22,7 @@
 pub mod authority_secret;
 pub mod ca;
 pub mod catalog;
+mod digest;
 pub mod distribute;
 pub mod feeds;
 pub mod gateway;

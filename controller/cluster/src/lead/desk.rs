@@ -176,21 +176,17 @@ impl Desk {
     pub fn wrote(&mut self, write: Write, version: Option<String>, now: Timestamp) -> Vec<News> {
         let Some(open) = self.open.get_mut(&write.key).filter(|open| open.uid == write.uid) else { return Vec::new() };
         open.writing = false;
-        match (version, write.memory) {
-            (Some(version), Some(memory)) => {
-                open.stamp = false;
-                open.move_on(version);
-                open.conditions = write.status.conditions;
-                let news = open.news(&memory);
-                open.case.wrote(memory, write.standing, write.at);
-                news
-            }
+        let (Some(version), Some(memory)) = (version, write.memory) else {
             // Either the object has changed, and will be seen, or the API server is away: then all is tried again.
-            _ => {
-                open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS);
-                Vec::new()
-            }
-        }
+            open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS);
+            return Vec::new();
+        };
+        open.stamp = false;
+        open.move_on(version);
+        open.conditions = write.status.conditions;
+        let news = open.news(&memory);
+        open.case.wrote(memory, write.standing, write.at);
+        news
     }
 
     /// The first moment at which something is due.

@@ -9,6 +9,7 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 use tidegate_config::Name;
 
+use crate::digest::digits;
 use crate::rollout_object::{GATE_LABEL, Gate, JobFault, Rollout, VERSION_LABEL, shortened};
 use crate::world::{Key, World};
 
@@ -16,8 +17,8 @@ use crate::world::{Key, World};
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Bytes of a Job's name: it is the value of a label of its pods.
 const NAME_BYTES_MAX: usize = 63;
-/// Bytes of what tells the names of two Jobs apart.
-const DIGEST_BYTES: usize = 5;
+/// Digits that tell the names of two Jobs apart.
+const DIGITS: usize = 10;
 /// Where the last lines of a container that has failed are to be found, if it wrote none for this purpose.
 const LAST_LINES: &str = "FallbackToLogsOnError";
 /// Characters of those lines that are shown.
@@ -44,10 +45,9 @@ pub(super) struct Tried<'a> {
 /// The name of a gate's Job. It follows from what it is for, so that it is made once whoever leads, and however often.
 pub(super) fn name(owner: Owner<'_>, gate: &str, tried: Tried<'_>) -> String {
     let told_apart = [owner.uid, gate, tried.version.as_str(), tried.revision].join("\n");
-    let digest = ring::digest::digest(&ring::digest::SHA256, told_apart.as_bytes());
-    let digest: String = digest.as_ref().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = digits(&told_apart).chars().take(DIGITS).collect();
     let words = format!("{}-{gate}", owner.key.name).replace('.', "-");
-    let words: String = words.chars().take(NAME_BYTES_MAX - 1 - 2 * DIGEST_BYTES).collect();
+    let words: String = words.chars().take(NAME_BYTES_MAX - 1 - DIGITS).collect();
     format!("{}-{digest}", words.trim_end_matches('-'))
 }
 

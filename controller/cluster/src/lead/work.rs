@@ -34,7 +34,9 @@ impl Work<'_> {
         let Some((status, tried)) = tried else {
             // What was not begun is not begun any more. What runs is left to run: half a migration is worse than one.
             gates.retain(|gate| !gate.state.is_unmade());
-            gates.iter_mut().for_each(|gate| self.watch(gate));
+            for gate in gates.iter_mut() {
+                self.watch(gate);
+            }
             return;
         };
         let version = tried.version.as_str();

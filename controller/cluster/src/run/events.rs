@@ -20,12 +20,11 @@ use tidegate_config::limits::{EVENT_SECONDS, EVENT_TEXTS_MAX, EVENTS_MAX, NOTICE
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::digest::digits;
 use crate::lead::News;
 
 /// Who we are in Events (`reportingController`).
 const CONTROLLER: &str = "tidegate.dev/controller";
-/// Bytes of what tells the names of two Events apart.
-const DIGEST_BYTES: usize = 8;
 /// Characters of an object's name in that of its Event, so that both fit into one.
 const NAME_MAX: usize = 200;
 /// Characters of `reportingInstance`: the API's limit.
@@ -122,8 +121,7 @@ async fn create(client: &Client, event: v1::Event) -> Result<(), kube::Error> {
 /// An Event whose name follows from what it is about.
 fn named(regarding: &ObjectReference, event: Event, id: &str, instance: &str) -> v1::Event {
     let whose = regarding.uid.as_deref().unwrap_or_default();
-    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{whose}\n{id}").as_bytes());
-    let digest: String = digest.as_ref().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let digest = digits(&format!("{whose}\n{id}"));
     let name: String = regarding.name.iter().flat_map(|name| name.chars()).take(NAME_MAX).collect();
     let type_ = if matches!(event.type_, EventType::Warning) { "Warning" } else { "Normal" };
     v1::Event {

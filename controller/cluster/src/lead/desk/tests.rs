@@ -295,7 +295,9 @@ fn people_are_told_what_is_written_and_once() {
     let (_, writes) = office.desk.look(&office.world, &office.served, at(31_001));
     office.version += 1;
     office.stored.version = office.version.to_string();
-    writes.into_iter().for_each(|write| office.store(write, at(31_002)));
+    for write in writes {
+        office.store(write, at(31_002));
+    }
     assert_eq!(reasons(&office), ["RolloutStarted"]);
     office.desk.take(std::slice::from_ref(&office.stored), at(31_003));
     office.turn(at(33_000));

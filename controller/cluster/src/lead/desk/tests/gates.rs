@@ -37,7 +37,7 @@ impl Office {
     }
 
     /// The Jobs that are to be made now.
-    fn to_make(&mut self, now: Timestamp) -> Vec<Job> {
+    fn due_jobs(&mut self, now: Timestamp) -> Vec<Job> {
         let works = self.desk.jobs(&self.world, now).into_iter();
         works.filter_map(|(_, work)| if let JobWork::Make(job) = work { Some(*job) } else { None }).collect()
     }
@@ -67,10 +67,10 @@ impl Office {
 fn a_job_is_made_once_it_is_written_down_and_holds_the_share_until_it_succeeds() {
     let mut office = Office::with(&[gate("migrate", "traffic")]);
     let mut second = 0;
-    assert!(office.to_make(at(0)).is_empty(), "nothing is written yet");
+    assert!(office.due_jobs(at(0)).is_empty(), "nothing is written yet");
     office.turn(at(100));
     assert_eq!(office.states(), [("migrate".to_owned(), GateState::Waiting)]);
-    let jobs = office.to_make(at(101));
+    let jobs = office.due_jobs(at(101));
     let [job] = jobs.as_slice() else { panic!("{jobs:?}") };
     assert!(job.name_any().starts_with("shop-migrate-") && job.name_any().len() == "shop-migrate-".len() + 10);
     assert_eq!((job.labels()[GATE_LABEL].as_str(), job.labels()[VERSION_LABEL].as_str()), ("migrate", "bb"));
@@ -78,18 +78,18 @@ fn a_job_is_made_once_it_is_written_down_and_holds_the_share_until_it_succeeds()
     assert_eq!(pods.metadata.unwrap().labels.as_ref(), Some(job.labels()));
     let policy = pods.spec.unwrap().containers[0].termination_message_policy.clone();
     assert_eq!(policy.as_deref(), Some("FallbackToLogsOnError"));
-    assert!(office.to_make(at(200)).is_empty(), "it is on its way");
+    assert!(office.due_jobs(at(200)).is_empty(), "it is on its way");
     // A successor, before the Job is seen, wants the same one.
     let mut successor = Desk::new("other");
     std::mem::swap(&mut office.desk, &mut successor);
     office.desk.take(std::slice::from_ref(&office.stored), at(300));
-    assert!(office.to_make(at(301)).is_empty(), "not before it has stamped the object");
+    assert!(office.due_jobs(at(301)).is_empty(), "not before it has stamped the object");
     office.turn(at(302));
-    assert_eq!(office.to_make(at(303)), jobs);
+    assert_eq!(office.due_jobs(at(303)), jobs);
     office.has(job, None);
     office.later(&mut second);
     assert_eq!((office.states()[0].1, office.hold()), (GateState::Running, Some(Hold::Gate)));
-    assert!(office.to_make(at(second * 1_000 + 60_000)).is_empty());
+    assert!(office.due_jobs(at(second * 1_000 + 60_000)).is_empty());
     office.has(job, Some("Complete"));
     office.later(&mut second);
     assert_eq!(office.states()[0].1, GateState::Succeeded);
@@ -97,7 +97,7 @@ fn a_job_is_made_once_it_is_written_down_and_holds_the_share_until_it_succeeds()
     office.world.jobs.clear();
     office.later(&mut second);
     assert_eq!(office.states()[0].1, GateState::Succeeded, "whatever becomes of the Job");
-    assert!(office.to_make(at(second * 1_000)).is_empty());
+    assert!(office.due_jobs(at(second * 1_000)).is_empty());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_job_that_fails_aborts_and_is_not_made_again() {
     let mut office = Office::with(&[gate("migrate", "traffic")]);
     let mut second = 0;
     office.turn(at(100));
-    let job = office.to_make(at(101)).remove(0);
+    let job = office.due_jobs(at(101)).remove(0);
     office.has(&job, Some("Failed"));
     let said = format!(
         "\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: default, labels: {{{GATE_LABEL}: migrate, \
@@ -127,7 +127,7 @@ fn a_job_that_fails_aborts_and_is_not_made_again() {
     office.world.jobs.clear();
     office.later(&mut second);
     assert_eq!((office.phase(), office.states()[0].1), (Some(Phase::Aborted), GateState::Failed));
-    assert!(office.to_make(at(second * 1_000)).is_empty(), "no second time for that version");
+    assert!(office.due_jobs(at(second * 1_000)).is_empty(), "no second time for that version");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_job_that_is_deleted_while_it_runs_has_failed() {
     let mut office = Office::with(&[gate("migrate", "traffic")]);
     let mut second = 0;
     office.turn(at(100));
-    let job = office.to_make(at(101)).remove(0);
+    let job = office.due_jobs(at(101)).remove(0);
     office.has(&job, None);
     office.later(&mut second);
     office.world.jobs.clear();
@@ -147,7 +147,7 @@ fn a_job_that_is_deleted_while_it_runs_has_failed() {
 fn what_the_api_server_refuses_is_told_in_its_words_and_tried_again() {
     let mut office = Office::with(&[gate("migrate", "traffic")]);
     office.turn(at(100));
-    let job = office.to_make(at(101)).remove(0).name_any();
+    let job = office.due_jobs(at(101)).remove(0).name_any();
     let says = |office: &Office| {
         let found = office.stored.conditions.iter().find(|it| it.type_ == "Degraded").cloned().unwrap();
         (found.status, found.reason, found.message)
@@ -160,8 +160,8 @@ fn what_the_api_server_refuses_is_told_in_its_words_and_tried_again() {
     assert_eq!((status.as_str(), reason.as_str()), ("True", "GateRefused"));
     assert!(message.contains(&job) && message.contains("volumes[0].name: Required value"), "{message}");
     assert_eq!(office.phase(), Some(Phase::Progressing), "nothing has run, so nothing has failed");
-    assert!(office.to_make(at(2_001)).is_empty());
-    assert_eq!(office.to_make(at(12_001)).len(), 1, "again");
+    assert!(office.due_jobs(at(2_001)).is_empty());
+    assert_eq!(office.due_jobs(at(12_001)).len(), 1, "again");
     office.desk.made(&key, &job, None, at(12_002));
     office.turn(at(14_000));
     assert_eq!((office.states()[0].1, says(&office).0), (GateState::Waiting, "False".to_owned()));
@@ -171,14 +171,14 @@ fn what_the_api_server_refuses_is_told_in_its_words_and_tried_again() {
 fn a_job_before_promotion_is_made_at_the_last_step() {
     let mut office = Office::with(&[gate("scan", "promotion")]);
     office.turn(at(100));
-    assert!(office.states().is_empty() && office.to_make(at(101)).is_empty(), "two steps are before it");
+    assert!(office.states().is_empty() && office.due_jobs(at(101)).is_empty(), "two steps are before it");
     let mut office = Office::with(&[gate("scan", "promotion")]);
     let asked = office.stored.asked.as_mut().unwrap();
     asked.policy.steps = Some(vec!["100%".parse().unwrap()]);
     office.desk = Desk::new("me");
     office.desk.take(std::slice::from_ref(&office.stored), at(0));
     office.turn(at(100));
-    assert_eq!(office.to_make(at(101)).len(), 1);
+    assert_eq!(office.due_jobs(at(101)).len(), 1);
 }
 
 /// A later version: `cc` instead of `bb`.
@@ -194,7 +194,7 @@ fn another_version_waits_for_what_runs_and_has_a_job_of_its_own() {
     let mut office = Office::with(&[gate("migrate", "traffic")]);
     let mut second = 0;
     office.turn(at(100));
-    let first = office.to_make(at(101)).remove(0);
+    let first = office.due_jobs(at(101)).remove(0);
     office.has(&first, None);
     office.later(&mut second);
     let jobs = office.world.jobs.clone();
@@ -202,10 +202,10 @@ fn another_version_waits_for_what_runs_and_has_a_job_of_its_own() {
     office.later(&mut second);
     let states = [GateState::Running, GateState::Waiting];
     assert_eq!(office.states().iter().map(|(_, state)| *state).collect::<Vec<_>>(), states);
-    assert!(office.to_make(at(second * 1_000)).is_empty(), "two migrations at once do harm");
+    assert!(office.due_jobs(at(second * 1_000)).is_empty(), "two migrations at once do harm");
     office.has(&first, Some("Complete"));
     office.later(&mut second);
-    let next = office.to_make(at(second * 1_000)).remove(0);
+    let next = office.due_jobs(at(second * 1_000)).remove(0);
     assert_ne!(next.name_any(), first.name_any());
     assert_eq!(next.labels()[VERSION_LABEL], "cc");
 }
@@ -217,7 +217,7 @@ fn a_superseded_version_gets_no_job() {
     office.turn(at(100));
     office.world = superseded();
     office.later(&mut second);
-    let jobs = office.to_make(at(second * 1_000));
+    let jobs = office.due_jobs(at(second * 1_000));
     assert_eq!(jobs.iter().map(|job| job.labels()[VERSION_LABEL].clone()).collect::<Vec<_>>(), ["cc"]);
     let memory = office.stored.memory.clone().unwrap();
     assert_eq!(memory.gates.len(), 1, "what was not begun is forgotten: {:?}", memory.gates);
@@ -228,7 +228,7 @@ fn jobs_are_kept_for_the_version_before_and_deleted_after_that() {
     let mut office = Office::with(&[gate("migrate", "traffic")]);
     let mut second = 0;
     office.turn(at(100));
-    let mut old = office.to_make(at(101)).remove(0);
+    let mut old = office.due_jobs(at(101)).remove(0);
     office.has(&old, Some("Complete"));
     office.later(&mut second);
     old.metadata.name = Some("shop-migrate-ffffffffff".into());
@@ -267,7 +267,7 @@ fn pods_start_when_what_must_be_done_before_has_succeeded() {
     unscheduled(&mut office.world);
     office.turn(at(100));
     assert_eq!(office.phase(), Some(Phase::Progressing), "it is tried though no pod of it can take a visitor");
-    let job = office.to_make(at(101)).remove(0);
+    let job = office.due_jobs(at(101)).remove(0);
     assert!(starts(&office).is_empty());
     office.has(&job, None);
     office.later(&mut second);
@@ -298,5 +298,5 @@ fn what_cannot_be_held_before_its_start_is_refused_with_the_field() {
         message.starts_with("spec.gates[1].before: start: ") && message.contains("spec.strategy.type"),
         "{message}"
     );
-    assert_eq!(office.to_make(at(101)).len(), 1, "the scan alone");
+    assert_eq!(office.due_jobs(at(101)).len(), 1, "the scan alone");
 }
