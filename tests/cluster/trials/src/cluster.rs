@@ -1,0 +1,116 @@
+//! The cluster: its controller's replicas, who leads, and `kubectl`.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep};
+
+use crate::Fault;
+
+/// Where the controller is installed.
+const SYSTEM: &str = "tidegate-system";
+/// For which `kubectl` is tried again.
+const PATIENCE: Duration = Duration::from_mins(4);
+const AGAIN: Duration = Duration::from_secs(2);
+/// The controller's processes, as the kernel calls them.
+const PROGRAM: &str = "tidegate-contro";
+
+/// A cluster in which Tidegate is installed.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) client: Client,
+}
+
+/// One replica of the controller.
+#[derive(Debug, Clone)]
+pub(crate) struct Replica {
+    pub(crate) name: String,
+    uid: String,
+}
+
+impl Cluster {
+    /// The one of `KUBECONFIG`.
+    pub(crate) async fn new() -> Result<Self, Fault> {
+        Ok(Self { client: Client::try_default().await? })
+    }
+
+    /// The replicas that are not on their way out.
+    pub(crate) async fn replicas(&self) -> Result<Vec<Replica>, Fault> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), SYSTEM);
+        let found = pods.list(&ListParams::default().labels("tidegate.dev/component=controller")).await?;
+        let there = found.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        Ok(there.map(|pod| Replica { name: pod.name_any(), uid: pod.uid().unwrap_or_default() }).collect())
+    }
+
+    /// The replica that leads; `None` while the Lease names nobody, or one that is gone.
+    pub(crate) async fn leader(&self) -> Result<Option<Replica>, Fault> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), SYSTEM);
+        let lease = leases.get("tidegate-controller").await?;
+        let holder = lease.spec.and_then(|spec| spec.holder_identity);
+        Ok(self.replicas().await?.into_iter().find(|replica| Some(&replica.name) == holder.as_ref()))
+    }
+
+    /// Ends a replica as a crash of its machine would, and takes its pod away: a restart of the container would wait longer
+    /// each time.
+    pub(crate) async fn kill(&self, replica: &Replica) -> Result<(), Fault> {
+        replica.signal(Signal::KILL)?;
+        kubectl(&["-n", SYSTEM, "delete", "pod", &replica.name, "--force", "--grace-period=0"], "").await.map(drop)
+    }
+}
+
+impl Replica {
+    /// Sends a signal to its process.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Fault> {
+        let pid = self.pid().ok_or_else(|| format!("pod {} has no process here", self.name))?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Its process, found by the cgroup of its pod: the machine is one node.
+    fn pid(&self) -> Option<Pid> {
+        let uid = self.uid.replace('-', "_");
+        fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let name = fs::read_to_string(entry.path().join("comm")).ok()?;
+            let group = fs::read_to_string(entry.path().join("cgroup")).ok()?;
+            let is_it = name.trim() == PROGRAM && (group.contains(&self.uid) || group.contains(&uid));
+            is_it.then(|| Pid::from_raw(pid)).flatten()
+        })
+    }
+}
+
+/// Runs `kubectl` and returns what it prints; again where it fails, as long as an API server may be away.
+pub(crate) async fn kubectl(arguments: &[&str], input: &str) -> Result<String, Fault> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match attempt(arguments, input).await {
+            Err(_) if Instant::now() < until => sleep(AGAIN).await,
+            ended => return ended,
+        }
+    }
+}
+
+async fn attempt(arguments: &[&str], input: &str) -> Result<String, Fault> {
+    let mut child = Command::new("kubectl")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).await?;
+    }
+    let ended = child.wait_with_output().await?;
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr);
+        return Err(format!("kubectl {}: {}", arguments.join(" "), said.trim()).into());
+    }
+    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}

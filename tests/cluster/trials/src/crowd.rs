@@ -1,0 +1,86 @@
+//! The visitors of one application, and what they have seen so far.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::Fault;
+
+/// Visitors that come all the time, until this is dropped.
+pub(crate) struct Crowd {
+    seen: Arc<Mutex<Seen>>,
+    _child: Child,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// Requests that were answered or failed.
+    pub(crate) requests: u64,
+    /// Visitors by the version of their first answer.
+    pub(crate) visitors: BTreeMap<String, u64>,
+    /// Failures by version and what was wrong.
+    pub(crate) failed: BTreeMap<String, u64>,
+}
+
+impl Seen {
+    /// Failures that no version was told to make.
+    pub(crate) fn lost(&self) -> BTreeMap<String, u64> {
+        let told = |what: &str| what.ends_with(": 500") && !what.starts_with("nobody");
+        self.failed.iter().filter(|(what, _)| !told(what)).map(|(what, count)| (what.clone(), *count)).collect()
+    }
+
+    /// Adds what others have seen.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        for (into, from) in [(&mut self.visitors, &other.visitors), (&mut self.failed, &other.failed)] {
+            for (name, count) in from {
+                *into.entry(name.clone()).or_default() += count;
+            }
+        }
+    }
+}
+
+impl Crowd {
+    /// Has `rate` new visitors a second come to `host` at an address.
+    pub(crate) fn gather(shop: &Path, address: &str, host: &str, rate: u32) -> Result<Self, Fault> {
+        let (url, rate) = (format!("http://{host}/"), rate.to_string());
+        let mut child = Command::new(shop)
+            .args(["visit", "--address", address, "--url", &url, "--rate", &rate])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let lines = child.stdout.take().ok_or("no output of the visitors")?;
+        tokio::spawn(listen(BufReader::new(lines).lines(), Arc::clone(&seen)));
+        Ok(Self { seen, _child: child })
+    }
+
+    /// What was seen until now.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn listen(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>, seen: Arc<Mutex<Seen>>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(second) = serde_json::from_str::<Value>(&line) else { continue };
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = BTreeMap::new();
+        add(&mut requests, &second["requests"]);
+        seen.requests += requests.values().sum::<u64>();
+        add(&mut seen.visitors, &second["visitors"]);
+        add(&mut seen.failed, &second["failed"]);
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, more: &Value) {
+    for (name, count) in more.as_object().into_iter().flatten() {
+        *counts.entry(name.clone()).or_default() += count.as_u64().unwrap_or_default();
+    }
+}

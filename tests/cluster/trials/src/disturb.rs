@@ -1,0 +1,206 @@
+//! Replicas of the controller are killed and frozen at random moments, and the API server goes away, while applications are
+//! released all the time.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Args;
+use rustix::process::Signal;
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, sleep};
+
+use crate::application::{Application, KINDS};
+use crate::cluster::{Cluster, Replica};
+use crate::crowd::Seen;
+use crate::outcome::{Outcome, spread, table, unlike};
+use crate::stage::Stage;
+use crate::{Fault, say};
+
+/// Until another replica leads, at most.
+const TAKEOVER_S: u64 = 60;
+
+/// What disturbs, and how often. Without any, this is what an undisturbed trial looks like.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Disturb {
+    /// How many replicas are killed, four of five of them the leader.
+    #[arg(long, default_value_t = 0)]
+    kills: u32,
+    /// How many leaders are frozen until another leads, and go on then.
+    #[arg(long, default_value_t = 0)]
+    freezes: u32,
+    /// How often etcd and the API server are killed, to come back after --away.
+    #[arg(long, default_value_t = 0)]
+    outages: u32,
+    /// Seconds that they are away.
+    #[arg(long, default_value_t = 60)]
+    away: u64,
+    /// Seconds between a replica's leading and the next of all this, at most.
+    #[arg(long, default_value_t = 8.0)]
+    apart: f64,
+    /// Seconds that the trial takes at least.
+    #[arg(long, default_value_t = 0)]
+    seconds: u64,
+    /// New visitors a second of each application.
+    #[arg(long, default_value_t = 40)]
+    rate: u32,
+    /// The program of the visitors.
+    #[arg(long, env = "SHOP")]
+    shop: PathBuf,
+    /// The script that takes components of the cluster away.
+    #[arg(long, env = "COMPONENT")]
+    component: PathBuf,
+}
+
+impl Disturb {
+    /// Runs the trial; says whether all was as it would have been undisturbed.
+    pub(crate) async fn run(self) -> Result<bool, Fault> {
+        LocalSet::new().run_until(self.within()).await
+    }
+
+    async fn within(self) -> Result<bool, Fault> {
+        let cluster = Cluster::new().await?;
+        let policies: Vec<(&str, String)> = KINDS.iter().map(|kind| (kind.name, kind.fields())).collect();
+        let policies: Vec<(&str, &str)> = policies.iter().map(|(name, policy)| (*name, policy.as_str())).collect();
+        let stage = Rc::new(Stage::set(&cluster, &policies, "").await?);
+        let (end, ended) = watch::channel(false);
+        let mut running = JoinSet::new();
+        for kind in &KINDS {
+            let application = Application::new(kind, Rc::clone(&stage), &self.shop, self.rate)?;
+            running.spawn_local(application.run(ended.clone()));
+        }
+        let began = Instant::now();
+        let takeovers = tokio::select! {
+            takeovers = self.disturb(&cluster) => takeovers?,
+            Some(ended) = running.join_next() => {
+                ended??;
+                return Err("an application has ended by itself".into());
+            }
+        };
+        sleep(Duration::from_secs(self.seconds).saturating_sub(began.elapsed())).await;
+        end.send_replace(true);
+        let mut outcomes = Vec::new();
+        let mut seen = Seen::default();
+        while let Some(ended) = running.join_next().await {
+            let (releases, by_visitors) = ended??;
+            outcomes.extend(releases);
+            seen.add(&by_visitors);
+        }
+        say(format!("takeovers: {}", spread(takeovers)));
+        Ok(report(&stage, &outcomes, &seen))
+    }
+
+    /// Disturbs, and returns how long it took each time that the leader was taken away until another led, in milliseconds.
+    async fn disturb(&self, cluster: &Cluster) -> Result<Vec<u64>, Fault> {
+        let mut takeovers = Vec::new();
+        for number in 1..=self.kills {
+            takeovers.extend(self.kill(cluster, number).await?);
+        }
+        for number in 1..=self.freezes {
+            takeovers.push(self.freeze(cluster, number).await?);
+        }
+        for number in 1..=self.outages {
+            self.outage(cluster, number).await?;
+        }
+        Ok(takeovers)
+    }
+
+    async fn kill(&self, cluster: &Cluster, number: u32) -> Result<Option<u64>, Fault> {
+        let leader = self.moment(cluster).await?;
+        let other = cluster.replicas().await?.into_iter().find(|replica| replica.name != leader.name);
+        if let Some(other) = other.filter(|_| rand::random_bool(0.2)) {
+            cluster.kill(&other).await?;
+            say(format!("kill {number}: another replica"));
+            return Ok(None);
+        }
+        let began = Instant::now();
+        cluster.kill(&leader).await?;
+        let next = leading(cluster, &leader.name).await?;
+        let took = milliseconds(began.elapsed());
+        say(format!("kill {number}: the leader; {} leads after {took} ms", next.name));
+        Ok(Some(took))
+    }
+
+    async fn freeze(&self, cluster: &Cluster, number: u32) -> Result<u64, Fault> {
+        let leader = self.moment(cluster).await?;
+        let began = Instant::now();
+        leader.signal(Signal::STOP)?;
+        let next = leading(cluster, &leader.name).await?;
+        let took = milliseconds(began.elapsed());
+        // The new leader has time to act, before the old one does what it was about to.
+        sleep(Duration::from_secs_f64(rand::random_range(0.0..self.apart))).await;
+        // A kubelet that has found it dead has ended it.
+        let goes_on = leader.signal(Signal::CONT).is_ok();
+        say(format!("freeze {number}: {} leads after {took} ms; the old one went on: {goes_on}", next.name));
+        Ok(took)
+    }
+
+    async fn outage(&self, cluster: &Cluster, number: u32) -> Result<(), Fault> {
+        self.moment(cluster).await?;
+        for name in ["kube-apiserver", "etcd"] {
+            self.component("kill", name).await?;
+        }
+        say(format!("outage {number}: no API server, no etcd"));
+        sleep(Duration::from_secs(self.away)).await;
+        for name in ["etcd", "kube-apiserver"] {
+            self.component("restart", name).await?;
+        }
+        let began = Instant::now();
+        let leader = leading(cluster, "").await?;
+        say(format!("outage {number}: {} leads {} ms after it", leader.name, milliseconds(began.elapsed())));
+        Ok(())
+    }
+
+    async fn component(&self, action: &str, name: &str) -> Result<(), Fault> {
+        let ended = Command::new(&self.component).args([action, name]).output().await?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        if ended.status.success() { Ok(()) } else { Err(format!("{action} {name}: {said}").into()) }
+    }
+
+    /// A random moment at which a replica leads.
+    async fn moment(&self, cluster: &Cluster) -> Result<Replica, Fault> {
+        leading(cluster, "").await?;
+        sleep(Duration::from_secs_f64(rand::random_range(0.0..self.apart))).await;
+        leading(cluster, "").await
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The replica that leads, once one does that is not `before`.
+async fn leading(cluster: &Cluster, before: &str) -> Result<Replica, Fault> {
+    let until = Instant::now() + Duration::from_secs(TAKEOVER_S);
+    loop {
+        // While the API server is away nobody says.
+        let leader = cluster.leader().await.ok().flatten();
+        if let Some(leader) = leader.filter(|leader| leader.name != before) {
+            return Ok(leader);
+        }
+        if Instant::now() > until {
+            return Err(format!("nobody leads after {TAKEOVER_S} s").into());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Tells what was seen; says whether all of it is as it would have been undisturbed.
+pub(crate) fn report(stage: &Stage, outcomes: &[Outcome], seen: &Seen) -> bool {
+    say(table(outcomes));
+    let mut faults = unlike(outcomes);
+    for (name, chronicle) in stage.chronicles.borrow().iter() {
+        let (statuses, leaders) = (chronicle.statuses, chronicle.leaders.len());
+        say(format!("{name}: {} rollouts, {statuses} statuses by {leaders} leaders", chronicle.rollouts.len()));
+        faults.extend(chronicle.faults.iter().map(|fault| format!("{name}: {fault}")));
+    }
+    let lost = seen.lost();
+    faults.extend(lost.iter().map(|(what, count)| format!("{count} requests failed: {what}")));
+    say(format!("{} requests, {} failed that no version was told to fail", seen.requests, lost.values().sum::<u64>()));
+    for fault in &faults {
+        say(format!("FAULT {fault}"));
+    }
+    faults.is_empty()
+}

@@ -1,0 +1,56 @@
+//! What becomes of rollouts in a real cluster while its parts die, freeze and go away. Each trial drives applications through
+//! one release after another, with visitors all the time, and ends with what it saw; exit code 1 where that is not what
+//! would have been seen without.
+
+mod application;
+mod chronicle;
+mod cluster;
+mod crowd;
+mod disturb;
+mod outcome;
+mod shares;
+mod stage;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What goes wrong in a trial itself, in words.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Trials of rollouts in the running cluster.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    trial: Trial,
+}
+
+#[derive(Debug, Subcommand)]
+enum Trial {
+    /// Replicas of the controller are killed and frozen, the API server goes away.
+    Disturb(disturb::Disturb),
+    /// How long a change of shares takes to every proxy.
+    Shares(shares::Shares),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let ended = match Arguments::parse().trial {
+        Trial::Disturb(disturb) => disturb.run().await,
+        Trial::Shares(shares) => shares.run().await,
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(fault) => {
+            let _ = writeln!(std::io::stderr(), "trials: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells people what is going on.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

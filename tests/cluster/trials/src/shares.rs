@@ -1,0 +1,224 @@
+//! How long a change of shares takes to every proxy: from the command, and from the status that says it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::json;
+use tidegate_cluster::keys::keys;
+use tidegate_cluster::rollout_object::{Phase, Rollout};
+use tidegate_config::{Key, Name};
+use tidegate_controller::publish::{Keys, salt};
+use tidegate_proxy::assign::Draw;
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::time::{Instant, interval};
+
+use crate::cluster::{Cluster, kubectl};
+use crate::outcome::spread;
+use crate::stage::{NAMESPACE, Stage};
+use crate::{Fault, say};
+
+/// Between two requests to one proxy: how exactly a change is seen.
+const EVERY: Duration = Duration::from_millis(5);
+/// Until a change has come to every proxy, at most.
+const PATIENCE: Duration = Duration::from_secs(30);
+const NAME: &str = "steered";
+
+/// How many.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Shares {
+    /// Proxies of the Gateway.
+    #[arg(long, default_value_t = 20)]
+    proxies: u32,
+    /// Changes of the share.
+    #[arg(long, default_value_t = 1_000)]
+    changes: u32,
+}
+
+/// What is waited for: the version that a visitor is to see, and who has seen it.
+struct Watched {
+    visitor: String,
+    version: String,
+    from: Instant,
+}
+
+type Times = Rc<RefCell<Vec<u64>>>;
+
+impl Shares {
+    /// Runs the trial.
+    pub(crate) async fn run(self) -> Result<bool, Fault> {
+        LocalSet::new().run_until(self.within()).await
+    }
+
+    async fn within(self) -> Result<bool, Fault> {
+        let cluster = Cluster::new().await?;
+        let keys = keys(&cluster.client, "tidegate-system").await?;
+        let stage = Stage::set(&cluster, &[(NAME, &policy())], &gateway(self.proxies)).await?;
+        let proxies = proxies(&cluster).await?;
+        say(format!("{} proxies", proxies.len()));
+        let (commands, statuses): (Times, Times) = Default::default();
+        let mut version = 1;
+        while u32::try_from(commands.borrow().len() / proxies.len()).unwrap_or(u32::MAX) < self.changes {
+            version += 1;
+            self.steer(&cluster, &stage, &keys, &proxies, version, (&commands, &statuses)).await?;
+            say(format!("release {version}: from the command {}", spread(commands.borrow().clone())));
+        }
+        say(format!("from the command to the first request at the new share: {}", spread(commands.take())));
+        say(format!("from the status, as a watcher sees it: {}", spread(statuses.take())));
+        Ok(true)
+    }
+
+    /// One release, steered through all its steps.
+    async fn steer(
+        &self,
+        cluster: &Cluster,
+        stage: &Stage,
+        keys: &Keys,
+        proxies: &[String],
+        version: u32,
+        (commands, statuses): (&Times, &Times),
+    ) -> Result<(), Fault> {
+        let deployment = format!("deployment/{NAME}");
+        kubectl(&["-n", NAMESPACE, "set", "env", &deployment, &format!("SHOP_VERSION={version}")], "").await?;
+        let fresh = |rollout: &Rollout| {
+            let status = rollout.status.as_ref();
+            status.is_some_and(|it| it.phase == Some(Phase::Progressing) && it.step.is_none())
+        };
+        let rollout = stage.wait(NAME, 60, fresh).await?;
+        let memory =
+            rollout.status.and_then(|status| status.remembered().ok().flatten()).ok_or("nothing remembered")?;
+        let id = memory.record.rollout.as_ref().map(|status| status.rollout);
+        let service: Name = format!("{NAME}.{NAMESPACE}").parse()?;
+        let salt = salt(&keys.master, &service, id);
+        for percent in 1..50 {
+            let visitor = visitor(&salt, (percent - 1) * 10_000, percent * 10_000).ok_or("no such visitor")?;
+            let watched = Rc::new(Watched { visitor, version: version.to_string(), from: Instant::now() });
+            let mut waits = JoinSet::new();
+            for proxy in proxies {
+                waits.spawn_local(first(proxy.clone(), Rc::clone(&watched)));
+            }
+            command(cluster, version, percent).await?;
+            let share = format!("{percent}%");
+            let says = |rollout: &Rollout| {
+                rollout.status.as_ref().and_then(|it| it.share).is_some_and(|found| found.to_string() == share)
+            };
+            stage.wait(NAME, 30, says).await?;
+            let told = Instant::now();
+            while let Some(seen) = waits.join_next().await {
+                let seen = seen??;
+                commands.borrow_mut().push(milliseconds(seen.duration_since(watched.from)));
+                statuses.borrow_mut().push(milliseconds(seen.saturating_duration_since(told)));
+            }
+        }
+        command(cluster, version, 100).await?;
+        kubectl(&["-n", NAMESPACE, "rollout", "status", &deployment, "--timeout=120s"], "").await.map(drop)
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Fifty steps that only commands take.
+fn policy() -> String {
+    let steps: Vec<String> = (1..50).map(|percent| format!("'{percent}%'")).collect();
+    format!(
+        "strategy: canary, pace: time, soak: 50m, capacity: ignore, latency: {{enabled: false}}, warmUp: 1s,
+            visitor: {{header: x-user-id}}, scrapeInterval: 1s, steps: [{}, '100%']",
+        steps.join(", ")
+    )
+}
+
+/// What makes the Gateway have so many proxies.
+fn gateway(proxies: u32) -> String {
+    format!(
+        "  infrastructure: {{parametersRef: {{group: '', kind: ConfigMap, name: web}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: web, namespace: {NAMESPACE}}}
+data: {{serviceType: ClusterIP, replicas: '{proxies}', cpu: 10m, memory: 64Mi}}
+"
+    )
+}
+
+async fn proxies(cluster: &Cluster) -> Result<Vec<String>, Fault> {
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    let found = pods.list(&ListParams::default().labels("tidegate.dev/component=proxy")).await?;
+    let there = found.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let address = |pod: Pod| {
+        let port = pod
+            .spec?
+            .containers
+            .first()?
+            .ports
+            .as_ref()?
+            .iter()
+            .find(|port| port.container_port != 9090)?
+            .container_port;
+        Some(format!("{}:{port}", pod.status?.pod_ip?))
+    };
+    Ok(there.filter_map(address).collect())
+}
+
+/// A visitor whose place is between two shares, in parts per million: whom the second one brings to the canary.
+fn visitor(salt: &Key, from: u32, to: u32) -> Option<String> {
+    let found = (0..1_000_000).map(|number| format!("u{number}"));
+    found.into_iter().find(|name| (from..to).contains(&Draw::of(salt, name.as_bytes()).place()))
+}
+
+async fn command(cluster: &Cluster, version: u32, percent: u32) -> Result<(), Fault> {
+    let rollouts: Api<Rollout> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    let annotations = json!({
+        "tidegate.dev/command": "promote",
+        "tidegate.dev/command-id": format!("{version}-{percent}"),
+        "tidegate.dev/command-by": "kubernetes-admin",
+    });
+    let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+    rollouts.patch(NAME, &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+/// Asks one proxy until the visitor sees the version; returns when.
+async fn first(proxy: String, watched: Rc<Watched>) -> Result<Instant, Fault> {
+    let mut sender = connect(&proxy).await?;
+    let mut times = interval(EVERY);
+    loop {
+        times.tick().await;
+        let request = Request::get("/")
+            .header("host", format!("{NAME}.example.com"))
+            .header("x-user-id", &watched.visitor)
+            .body(Empty::new())?;
+        sender.ready().await?;
+        let sent = Instant::now();
+        let response = sender.send_request(request).await?;
+        let is_it = response.headers().get("x-version").is_some_and(|version| version == watched.version.as_str());
+        response.into_body().collect().await?;
+        if is_it {
+            return Ok(sent);
+        }
+        if watched.from.elapsed() > PATIENCE {
+            return Err(format!("{proxy} has not changed its share").into());
+        }
+    }
+}
+
+async fn connect(proxy: &str) -> Result<SendRequest<Empty<Bytes>>, Fault> {
+    let stream = TcpStream::connect(proxy).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    spawn_local(async move {
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
