@@ -50,6 +50,14 @@ impl Cluster {
         Ok(there.map(|pod| Replica { name: pod.name_any(), uid: pod.uid().unwrap_or_default() }).collect())
     }
 
+    /// How often containers of the replicas were started again.
+    pub(crate) async fn restarts(&self) -> Result<i32, Fault> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), SYSTEM);
+        let found = pods.list(&ListParams::default().labels("tidegate.dev/component=controller")).await?;
+        let containers = found.items.into_iter().filter_map(|pod| pod.status?.container_statuses).flatten();
+        Ok(containers.map(|container| container.restart_count).sum())
+    }
+
     /// The replica that leads; `None` while the Lease names nobody, or one that is gone.
     pub(crate) async fn leader(&self) -> Result<Option<Replica>, Fault> {
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), SYSTEM);

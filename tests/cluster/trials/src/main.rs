@@ -7,6 +7,8 @@ mod chronicle;
 mod cluster;
 mod crowd;
 mod disturb;
+mod mutate;
+mod objects;
 mod outcome;
 mod shares;
 mod stage;
@@ -30,6 +32,8 @@ struct Arguments {
 enum Trial {
     /// Replicas of the controller are killed and frozen, the API server goes away.
     Disturb(disturb::Disturb),
+    /// Objects that are not as they should be.
+    Objects(objects::Malformed),
     /// How long a change of shares takes to every proxy.
     Shares(shares::Shares),
 }
@@ -38,6 +42,7 @@ enum Trial {
 async fn main() -> ExitCode {
     let ended = match Arguments::parse().trial {
         Trial::Disturb(disturb) => disturb.run().await,
+        Trial::Objects(malformed) => malformed.run().await,
         Trial::Shares(shares) => shares.run().await,
     };
     match ended {
