@@ -50,6 +50,14 @@ pub async fn stand(
     Ok((leads, task))
 }
 
+/// Whether the Lease names this replica. One that was frozen believes that it leads until it is told: what no version of an
+/// object fences waits for this answer.
+pub async fn holds(client: &Client, namespace: &str, identity: &str) -> Result<bool, kube::Error> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let lease = leases.get_opt(LEASE).await?;
+    Ok(lease.and_then(|lease| lease.spec?.holder_identity).as_deref() == Some(identity))
+}
+
 /// Takes the lead away from every replica; none leads before the result is dropped, and a while after.
 ///
 /// A leader notices when it renews its Lease, and this is waited for. Without a Lease there was never a leader.

@@ -2,13 +2,14 @@
 //! with their Gateway as owner, so that they go with it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,9 @@ pub struct Applied(BTreeMap<Key, u64>);
 
 impl Applied {
     /// Brings the objects of a Gateway to what they should be, if they were not brought there yet or are gone.
+    ///
+    /// What was decided is compared with objects as they were before `leads` says yes once more: a leader that froze
+    /// meanwhile is refused by the API server (409), as what it found has changed.
     pub async fn bring(
         &mut self,
         client: &Client,
@@ -32,6 +36,7 @@ impl Applied {
         gateway: &Key,
         wanted: &Infrastructure,
         authority: &ConfigMap,
+        leads: impl AsyncFnOnce() -> Result<bool, kube::Error>,
     ) -> Result<(), kube::Error> {
         let Infrastructure { service_account, service, deployment, disruption_budget } = wanted;
         let print = print(&(service_account, service, deployment, disruption_budget, authority));
@@ -41,15 +46,29 @@ impl Applied {
         if there && self.0.get(gateway) == Some(&print) {
             return Ok(());
         }
-        apply(client, &gateway.namespace, authority).await?;
-        apply(client, &gateway.namespace, service_account).await?;
-        apply(client, &gateway.namespace, service).await?;
-        apply(client, &gateway.namespace, deployment).await?;
-        if let Some(budget) = disruption_budget {
-            apply(client, &gateway.namespace, budget).await?;
-        } else {
-            let budgets: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), &gateway.namespace);
-            absent(budgets.delete(&name, &DeleteParams::default()).await.map(drop))?;
+        let seen = (
+            seen(client, authority).await?,
+            seen(client, service_account).await?,
+            seen(client, service).await?,
+            seen(client, deployment).await?,
+        );
+        let budgets: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), &gateway.namespace);
+        let budget_seen = budgets.get_metadata_opt(&name).await?.map(|it| it.metadata);
+        if !leads().await? {
+            return Ok(());
+        }
+        apply(client, authority, seen.0).await?;
+        apply(client, service_account, seen.1).await?;
+        apply(client, service, seen.2).await?;
+        apply(client, deployment, seen.3).await?;
+        match (disruption_budget, budget_seen) {
+            (Some(budget), seen) => apply(client, budget, seen.and_then(|it| it.resource_version)).await?,
+            (None, Some(seen)) => {
+                let preconditions = Preconditions { uid: seen.uid, resource_version: seen.resource_version };
+                let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+                absent(budgets.delete(&name, &params).await.map(drop))?;
+            }
+            (None, None) => {}
         }
         self.0.insert(gateway.clone(), print);
         Ok(())
@@ -75,19 +94,38 @@ pub fn authority(name: &str, namespace: &str, bundle: &str) -> ConfigMap {
     }
 }
 
-async fn apply<K>(client: &Client, namespace: &str, object: &K) -> Result<(), kube::Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + Serialize
-        + DeserializeOwned,
-{
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let name = object.meta().name.clone().unwrap_or_default();
+/// The version of an object that is there.
+async fn seen<K: Applicable>(client: &Client, wanted: &K) -> Result<Option<String>, kube::Error> {
+    let there = api(client, wanted).get_metadata_opt(&name(wanted)).await?;
+    Ok(there.and_then(|there| there.metadata.resource_version))
+}
+
+/// Applies an object over what was seen of it: where that has changed, it is refused. One that was not there is made.
+async fn apply<K: Applicable>(client: &Client, wanted: &K, seen: Option<String>) -> Result<(), kube::Error> {
+    let mut object = wanted.clone();
+    object.meta_mut().resource_version = seen;
     // What we own is ours: a field that somebody else has set in it is set back.
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&name, &params, &Patch::Apply(object)).await.map(drop)
+    api(client, wanted).patch(&name(wanted), &params, &Patch::Apply(&object)).await.map(drop)
+}
+
+/// Objects that are applied.
+trait Applicable:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
+{
+}
+
+impl<K> Applicable for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
+{
+}
+
+fn api<K: Applicable>(client: &Client, object: &K) -> Api<K> {
+    Api::namespaced(client.clone(), object.meta().namespace.as_deref().unwrap_or_default())
+}
+
+fn name<K: Applicable>(object: &K) -> String {
+    object.meta().name.clone().unwrap_or_default()
 }
 
 /// What is gone need not be deleted.

@@ -28,6 +28,7 @@ use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
 use crate::lead::{Annotated, Change, Gating, News, annotated, gating, undos};
+use crate::leader::holds;
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
 use crate::world::{Key, World};
@@ -104,7 +105,9 @@ impl Effects {
             let Some(wanted) = plan(object, compilation, &self.setup) else { continue };
             let bundle = self.trusted.borrow().clone();
             let authority = authority(AUTHORITY, &key.namespace, &bundle);
-            all &= told(key, self.applied.bring(&self.client, world, key, &wanted, &authority).await);
+            let Options { namespace, identity, .. } = &self.options;
+            let leads = async || holds(&self.client, namespace, identity).await;
+            all &= told(key, self.applied.bring(&self.client, world, key, &wanted, &authority, leads).await);
         }
         all & self.statuses(world, compiled).await
     }
@@ -135,7 +138,10 @@ impl Effects {
     async fn undo(&self, picture: &Picture) -> bool {
         let mut all = true;
         for undo in undos(&picture.world, &picture.rollouts) {
-            let done = undo::carry_out(&self.client, &undo).await;
+            let done = undo::carry_out(&self.client, &undo, async || {
+                holds(&self.client, &self.options.namespace, &self.options.identity).await
+            })
+            .await;
             if matches!(done, Ok(true)) {
                 let note = format!("Deployment {} is set back to {}.", undo.deployment, undo.to.name);
                 eprintln!("tidegate-controller: Rollout {}: {note}", undo.rollout);

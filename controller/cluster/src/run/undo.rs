@@ -12,8 +12,13 @@ use crate::lead::infrastructure::FIELD_MANAGER;
 /// The label that the Deployment controller adds to a template.
 const HASH: &str = "pod-template-hash";
 
-/// Sets a Deployment back; says whether it was. It is not where it has changed since: then it asks for something else.
-pub(super) async fn carry_out(client: &Client, undo: &Undo) -> Result<bool, kube::Error> {
+/// Sets a Deployment back; says whether it was. It is not where it has changed since: then it asks for something else. `leads`
+/// is asked once it has been read: whoever leads by then may have set it back, and somebody may have applied it again.
+pub(super) async fn carry_out(
+    client: &Client,
+    undo: &Undo,
+    leads: impl AsyncFnOnce() -> Result<bool, kube::Error>,
+) -> Result<bool, kube::Error> {
     let namespace = &undo.deployment.namespace;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), namespace);
@@ -22,7 +27,7 @@ pub(super) async fn carry_out(client: &Client, undo: &Undo) -> Result<bool, kube
     let (from, to) = (sets.get(&undo.from.name).await?, sets.get(&undo.to.name).await?);
     let asked = there.spec.as_ref().map(|spec| &spec.template);
     let (Some(from), Some(to)) = (template(from), template(to)) else { return Ok(false) };
-    if asked != Some(&from) {
+    if asked != Some(&from) || !leads().await? {
         return Ok(false);
     }
     let patch = json!([

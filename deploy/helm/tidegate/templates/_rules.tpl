@@ -36,10 +36,10 @@
   verbs: [create, patch, delete]
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps]
-  verbs: [create, patch, delete]
+  verbs: [get, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [create, patch, delete]
+  verbs: [get, create, patch, delete]
 # Gates that are Jobs.
 - apiGroups: [batch]
   resources: [jobs]
