@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tidegate_cluster::rollout_object::{self, Rollout};
-use tidegate_config::Name;
-use tidegate_controller::engine::Phase;
+use tidegate_config::{Name, Share};
+use tidegate_controller::engine::{Phase, Record};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,59 +15,88 @@ use crate::cluster::kubectl;
 use crate::crowd::{Crowd, Seen};
 use crate::outcome::Outcome;
 use crate::stage::{NAMESPACE, Stage, stable};
-use crate::{Fault, say};
+use crate::way::Way;
+use crate::{Fault, say, split};
 
 /// Longer than any release of a trial takes, controllers that die included.
 const PATIENCE_S: u64 = 300;
 
+/// The most that a version takes whose pods are as many as the other's.
+const HALF: Share = match Share::from_ppm(500_000) {
+    Some(half) => half,
+    None => Share::ALL,
+};
+
+/// What somebody does while a release is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Waits,
+    /// The next version comes.
+    Supersedes,
+    /// The old version is asked for again.
+    Undoes,
+}
+
 /// How an application is released, and to what end.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// The YAML of its Rollout's policy.
+    /// Fields of its Rollout's `spec`.
     pub(crate) policy: &'static str,
     /// The part of requests that a new version fails.
-    pub(crate) fails: &'static str,
+    fails: &'static str,
+    then: Then,
     /// How every release is to end.
-    pub(crate) end: Phase,
+    end: Phase,
 }
 
 /// One of each way that a rollout can go by itself.
-pub(crate) const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 6] = [
     Kind {
         name: "judged",
-        policy: "{strategy: canary, steps: ['10%', '30%', '50%', '100%'], soak: 2s, warmUp: 1s, scrapeInterval: 1s,
-            latency: {enabled: false}, maxHarm: 2%}",
+        policy: "strategy: canary
+  steps: ['10%', '30%', '50%', '100%']
+  soak: 2s
+  warmUp: 1s
+  scrapeInterval: 1s
+  latency: {enabled: false}
+  maxHarm: 2%",
         fails: "0",
+        then: Then::Waits,
         end: Phase::Promoted,
     },
     Kind {
         name: "bad",
-        policy: "{strategy: canary, steps: ['5%', '30%', '50%', '100%'], soak: 2s, warmUp: 1s, scrapeInterval: 1s,
-            latency: {enabled: false}}",
+        policy: "strategy: canary
+  steps: ['5%', '30%', '50%', '100%']
+  soak: 2s
+  warmUp: 1s
+  scrapeInterval: 1s
+  latency: {enabled: false}",
         fails: "0.1",
+        then: Then::Waits,
         end: Phase::Aborted,
     },
-    Kind {
-        name: "timed",
-        policy: "{strategy: canary, pace: time, scrapeInterval: 1s, soak: 3s, warmUp: 1s, latency: {enabled: false},
-            steps: ['5%', '10%', '15%', '20%', '25%', '30%', '35%', '40%', '45%', '50%', '100%']}",
-        fails: "0",
-        end: Phase::Promoted,
-    },
+    Kind { name: "timed", policy: TIMED, fails: "0", then: Then::Waits, end: Phase::Promoted },
+    Kind { name: "superseded", policy: TIMED, fails: "0", then: Then::Supersedes, end: Phase::Promoted },
+    Kind { name: "undone", policy: TIMED, fails: "0", then: Then::Undoes, end: Phase::Aborted },
     Kind {
         name: "switched",
-        policy: "{strategy: blueGreen, switchAfter: 5s, standby: 10s}",
+        policy: "strategy: blueGreen
+  switchAfter: 5s
+  standby: 10s",
         fails: "0",
+        then: Then::Waits,
         end: Phase::Promoted,
     },
 ];
 
-impl Kind {
-    /// The policy as fields of a `spec`.
-    pub(crate) fn fields(&self) -> String {
-        self.policy.trim_start_matches('{').trim_end_matches('}').to_owned()
-    }
-}
+const TIMED: &str = "strategy: canary
+  pace: time
+  steps: ['5%', '10%', '20%', '30%', '40%', '50%', '100%']
+  soak: 4s
+  warmUp: 1s
+  scrapeInterval: 1s
+  latency: {enabled: false}";
 
 /// An application with its visitors.
 pub(crate) struct Application {
@@ -83,7 +112,7 @@ impl Application {
     /// An application of the stage, as its first version.
     pub(crate) fn new(kind: &'static Kind, stage: Rc<Stage>, shop: &Path, rate: u32) -> Result<Self, Fault> {
         let host = format!("{}.example.com", kind.name);
-        let crowd = Crowd::gather(shop, &stage.address, &host, rate)?;
+        let crowd = Crowd::gather(shop, &stage.address(kind.name), &host, rate)?;
         Ok(Self { kind, stage, crowd, version: 1, stable: 1 })
     }
 
@@ -100,36 +129,58 @@ impl Application {
     }
 
     async fn release(&mut self) -> Result<Outcome, Fault> {
-        let (name, began) = (self.kind.name, Instant::now());
+        let began = Instant::now();
+        let mut before = self.last().map(|(canary, _)| canary);
         self.version += 1;
-        let before = self.last().map(|(canary, _)| canary);
         self.set(self.version, self.kind.fails).await?;
-        let over = |rollout: &Rollout| {
-            let Some(status) = &rollout.status else { return false };
-            let is_over =
-                matches!(status.phase, Some(rollout_object::Phase::Promoted | rollout_object::Phase::Aborted));
-            is_over && status.canary.as_ref().map(Name::as_str) != before.as_deref()
-        };
-        self.stage.wait(name, PATIENCE_S, over).await?;
-        let came = self.crowd.seen().visitors.get(&self.version.to_string()).copied().unwrap_or_default();
-        let seconds = began.elapsed().as_secs();
+        let mut given_up = None;
+        if self.kind.then != Then::Waits {
+            self.stage.wait(self.kind.name, PATIENCE_S, |it| is_new(it, before.as_deref()) && has_visitors(it)).await?;
+            given_up = Some(self.version);
+        }
+        match self.kind.then {
+            Then::Waits => {}
+            Then::Undoes => self.leave(self.version, self.stable).await?,
+            Then::Supersedes => {
+                before = self.last().map(|(canary, _)| canary);
+                self.version += 1;
+                self.set(self.version, self.kind.fails).await?;
+            }
+        }
+        self.stage.wait(self.kind.name, PATIENCE_S, |it| is_new(it, before.as_deref()) && is_over(it)).await?;
+        let outcome = self.outcome(began.elapsed().as_secs())?;
+        match outcome.phase {
+            Phase::Promoted => {
+                let old = std::mem::replace(&mut self.stable, self.version);
+                self.settle().await?;
+                self.end(old).await?;
+            }
+            _ => self.leave(self.version, self.stable).await?,
+        }
+        if let Some(version) = given_up {
+            self.end(version).await?;
+        }
+        self.settle().await?;
+        Ok(outcome)
+    }
+
+    fn outcome(&self, seconds: u64) -> Result<Outcome, Fault> {
         let (_, run) = self.last().ok_or("no rollout was seen")?;
-        let outcome = Outcome {
-            application: name.to_owned(),
+        let seen = self.crowd.seen();
+        let came = seen.visitors.get(&self.version.to_string()).copied().unwrap_or_default();
+        let records: Vec<Record> = run.records.values().cloned().collect();
+        // Every version has two pods, or as many as the other.
+        let most = if self.kind.policy.contains("blueGreen") { Share::ALL } else { HALF };
+        Ok(Outcome {
+            application: self.kind.name.to_owned(),
             version: self.version,
             expected: self.kind.end,
             phase: run.phase,
             shares: run.shares(),
             seconds,
             evidence: (run.judged(), came),
-        };
-        if run.phase == Phase::Promoted {
-            self.stable = self.version;
-        } else {
-            self.set(self.stable, "0").await?;
-        }
-        self.settle().await?;
-        Ok(outcome)
+            split: split::faults(&records, self.version, most, &seen),
+        })
     }
 
     /// The rollout that was seen last, with its canary.
@@ -139,22 +190,57 @@ impl Application {
         Some((run.canary.as_str().to_owned(), run))
     }
 
+    /// Asks for a version.
     async fn set(&self, version: u32, fails: &str) -> Result<(), Fault> {
+        let (way, through, name) = (self.stage.way, self.stage.through, self.kind.name);
         // A version that was good once stays so.
         let fails = if version == self.stable { "0" } else { fails };
-        let deployment = format!("deployment/{}", self.kind.name);
-        let (version, fails) = (format!("SHOP_VERSION={version}"), format!("SHOP_FAILS={fails}"));
-        kubectl(&["-n", NAMESPACE, "set", "env", &deployment, &version, &fails], "").await.map(drop)
+        let workload = way.workload(name, version);
+        if way == Way::InPlace {
+            let (version, fails) = (format!("SHOP_VERSION={version}"), format!("SHOP_FAILS={fails}"));
+            return kubectl(&["-n", NAMESPACE, "set", "env", &workload, &version, &fails], "").await.map(drop);
+        }
+        let manifest = way.manifest(through, name, version, fails);
+        kubectl(&["apply", "--server-side", "-f", "-"], &manifest).await?;
+        Ok(())
     }
 
-    /// Waits until the Deployment is complete and its version is the stable one.
+    /// Asks for `version` no more, but for `back`.
+    async fn leave(&self, version: u32, back: u32) -> Result<(), Fault> {
+        if self.stage.way == Way::InPlace { self.set(back, "0").await } else { self.end(version).await }
+    }
+
+    /// Takes the workload of a version away, where it has one of its own.
+    async fn end(&self, version: u32) -> Result<(), Fault> {
+        if self.stage.way == Way::InPlace || version == self.stable {
+            return Ok(());
+        }
+        let workload = self.stage.way.workload(self.kind.name, version);
+        kubectl(&["-n", NAMESPACE, "delete", &workload, "--ignore-not-found"], "").await.map(drop)
+    }
+
+    /// Waits until the workload is complete and its version is the stable one.
     async fn settle(&self) -> Result<(), Fault> {
-        let deployment = format!("deployment/{}", self.kind.name);
+        let workload = self.stage.way.workload(self.kind.name, self.stable);
         let timeout = format!("--timeout={PATIENCE_S}s");
-        kubectl(&["-n", NAMESPACE, "rollout", "status", &deployment, &timeout], "").await?;
+        kubectl(&["-n", NAMESPACE, "rollout", "status", &workload, &timeout], "").await?;
         self.stage.wait(self.kind.name, PATIENCE_S, |rollout| stable(rollout).is_some()).await?;
         // So that a look at the Service without a rollout lies between two of them.
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(())
     }
+}
+
+fn is_new(rollout: &Rollout, before: Option<&str>) -> bool {
+    let canary = rollout.status.as_ref().and_then(|status| status.canary.as_ref()).map(Name::as_str);
+    canary.is_some() && canary != before
+}
+
+fn is_over(rollout: &Rollout) -> bool {
+    let phase = rollout.status.as_ref().and_then(|status| status.phase);
+    matches!(phase, Some(rollout_object::Phase::Promoted | rollout_object::Phase::Aborted))
+}
+
+fn has_visitors(rollout: &Rollout) -> bool {
+    rollout.status.as_ref().and_then(|status| status.step).is_some_and(|step| step >= 2)
 }

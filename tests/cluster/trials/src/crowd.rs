@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
+use tidegate_controller::clock::Clock;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -24,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) requests: u64,
     /// Visitors by the version of their first answer.
     pub(crate) visitors: BTreeMap<String, u64>,
+    /// The same for each second, with the millisecond at which it ended.
+    pub(crate) seconds: Vec<(u64, BTreeMap<String, u64>)>,
     /// Failures by version and what was wrong.
     pub(crate) failed: BTreeMap<String, u64>,
 }
@@ -75,6 +78,9 @@ async fn listen(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdou
         add(&mut requests, &second["requests"]);
         seen.requests += requests.values().sum::<u64>();
         add(&mut seen.visitors, &second["visitors"]);
+        let mut visitors = BTreeMap::new();
+        add(&mut visitors, &second["visitors"]);
+        seen.seconds.push((Clock::System.now().millis(), visitors));
         add(&mut seen.failed, &second["failed"]);
     }
 }

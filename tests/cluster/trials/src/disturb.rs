@@ -6,6 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{EvictParams, ListParams};
+use kube::{Api, ResourceExt};
 use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -13,12 +16,15 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep};
 
 use crate::application::{Application, KINDS};
-use crate::cluster::{Cluster, Replica};
+use crate::cluster::{Cluster, Replica, kubectl};
 use crate::crowd::Seen;
 use crate::outcome::{Outcome, spread, table, unlike};
-use crate::stage::Stage;
+use crate::stage::{NAMESPACE, Stage};
+use crate::way::{Through, Way};
 use crate::{Fault, say};
 
+/// What scales a Deployment.
+const AUTOSCALER: &str = include_str!("../autoscaler.yaml");
 /// Until another replica leads, at most.
 const TAKEOVER_S: u64 = 60;
 
@@ -37,12 +43,27 @@ pub(crate) struct Disturb {
     /// Seconds that they are away.
     #[arg(long, default_value_t = 60)]
     away: u64,
+    /// How many pods are evicted, proxies and applications alike.
+    #[arg(long, default_value_t = 0)]
+    evictions: u32,
+    /// How often the kubelet is started again.
+    #[arg(long, default_value_t = 0)]
+    kubelets: u32,
+    /// How often a horizontal autoscaler brings every Deployment from 2 pods to 10 and back.
+    #[arg(long, default_value_t = 0)]
+    scalings: u32,
     /// Seconds between a replica's leading and the next of all this, at most.
     #[arg(long, default_value_t = 8.0)]
     apart: f64,
     /// Seconds that the trial takes at least.
     #[arg(long, default_value_t = 0)]
     seconds: u64,
+    /// Where versions come from.
+    #[arg(long, value_enum, default_value_t = Way::InPlace)]
+    way: Way,
+    /// How visitors come.
+    #[arg(long, value_enum, default_value_t = Through::Gateway)]
+    through: Through,
     /// New visitors a second of each application.
     #[arg(long, default_value_t = 40)]
     rate: u32,
@@ -62,9 +83,8 @@ impl Disturb {
 
     async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
-        let policies: Vec<(&str, String)> = KINDS.iter().map(|kind| (kind.name, kind.fields())).collect();
-        let policies: Vec<(&str, &str)> = policies.iter().map(|(name, policy)| (*name, policy.as_str())).collect();
-        let stage = Rc::new(Stage::set(&cluster, &policies, "").await?);
+        let policies: Vec<(&str, &str)> = KINDS.iter().map(|kind| (kind.name, kind.policy)).collect();
+        let stage = Rc::new(Stage::set(&cluster, (self.way, self.through), &policies, "").await?);
         let (end, ended) = watch::channel(false);
         let mut running = JoinSet::new();
         for kind in &KINDS {
@@ -103,6 +123,20 @@ impl Disturb {
         }
         for number in 1..=self.outages {
             self.outage(cluster, number).await?;
+        }
+        for number in 1..=self.kubelets {
+            self.moment(cluster).await?;
+            self.component("restart", "kubelet").await?;
+            say(format!("kubelet {number}"));
+        }
+        for number in 1..=self.scalings {
+            self.moment(cluster).await?;
+            scale().await?;
+            say(format!("scaling {number}"));
+        }
+        for number in 1..=self.evictions {
+            self.moment(cluster).await?;
+            say(format!("eviction {number}: {}", evict(cluster).await?));
         }
         Ok(takeovers)
     }
@@ -165,6 +199,35 @@ impl Disturb {
         sleep(Duration::from_secs_f64(rand::random_range(0.0..self.apart))).await;
         leading(cluster, "").await
     }
+}
+
+/// Evicts a pod by chance, as a drain of its node would; says which one, or why not.
+async fn evict(cluster: &Cluster) -> Result<String, Fault> {
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    let there = pods.list(&ListParams::default()).await?.items;
+    let there: Vec<Pod> = there.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
+    let Some(pod) = there.get(rand::random_range(0..there.len().max(1))) else { return Ok("no pod".to_owned()) };
+    let name = pod.name_any();
+    match pods.evict(&name, &EvictParams::default()).await {
+        Ok(_) => Ok(name),
+        // A disruption budget stands before it.
+        Err(kube::Error::Api(status)) if status.code == 429 => Ok(format!("{name}: {}", status.message)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Has autoscalers bring the Deployments of applications to ten pods and back to two: as many as they ask for at least.
+async fn scale() -> Result<(), Fault> {
+    let names = kubectl(&["-n", NAMESPACE, "get", "deployments", "-l", "app", "-o", "name"], "").await?;
+    for (least, pause) in [("2", 5), ("10", 40), ("2", 20)] {
+        for name in names.lines() {
+            let name = name.rsplit('/').next().unwrap_or_default();
+            let manifest = AUTOSCALER.replace("NAME", name).replace("LEAST", least);
+            kubectl(&["apply", "--server-side", "-f", "-"], &manifest).await?;
+        }
+        sleep(Duration::from_secs(pause)).await;
+    }
+    kubectl(&["-n", NAMESPACE, "delete", "horizontalpodautoscalers", "--all"], "").await.map(drop)
 }
 
 fn milliseconds(time: Duration) -> u64 {

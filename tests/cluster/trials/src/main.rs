@@ -11,7 +11,9 @@ mod mutate;
 mod objects;
 mod outcome;
 mod shares;
+mod split;
 mod stage;
+mod way;
 
 use std::io::Write;
 use std::process::ExitCode;

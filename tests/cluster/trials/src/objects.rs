@@ -20,6 +20,7 @@ use crate::cluster::{Cluster, kubectl};
 use crate::crowd::Crowd;
 use crate::mutate::{annotation, mutated};
 use crate::stage::Stage;
+use crate::way::{Through, Way};
 use crate::{Fault, say};
 
 /// Where they are.
@@ -60,8 +61,8 @@ impl Malformed {
     async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
         let policy = "strategy: canary";
-        let stage = Rc::new(Stage::set(&cluster, &[(NAME, policy)], "").await?);
-        let crowd = Crowd::gather(&self.shop, &stage.address, &format!("{NAME}.example.com"), 20)?;
+        let stage = Rc::new(Stage::set(&cluster, (Way::InPlace, Through::Gateway), &[(NAME, policy)], "").await?);
+        let crowd = Crowd::gather(&self.shop, &stage.address(NAME), &format!("{NAME}.example.com"), 20)?;
         let before = cluster.restarts().await?;
         kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found"], "").await?;
         kubectl(&["create", "namespace", NAMESPACE], "").await?;

@@ -22,6 +22,8 @@ pub(crate) struct Outcome {
     pub(crate) seconds: u64,
     /// Visitors of the new version that were judged, and those that came.
     pub(crate) evidence: (u64, u64),
+    /// How many steps were compared with their shares, and those that were off.
+    pub(crate) split: (usize, Vec<String>),
 }
 
 impl fmt::Display for Outcome {
@@ -58,11 +60,12 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
         let (judged, came) = these.iter().fold((0, 0), |(a, b), it| (a + it.evidence.0, b + it.evidence.1));
         let _ = writeln!(
             text,
-            "{application:<10} {:<10} {:>3} releases, {:>3} to {:>3} s, {judged} of {came} visitors judged",
+            "{application:<10} {:<10} {:>3} releases, {:>3} to {:>3} s, {judged} of {came} visitors judged, {} splits",
             format!("{phase:?}"),
             these.len(),
             seconds.iter().min().unwrap_or(&0),
             seconds.iter().max().unwrap_or(&0),
+            these.iter().map(|it| it.split.0).sum::<usize>(),
         );
     }
     text
@@ -72,6 +75,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
 pub(crate) fn unlike(outcomes: &[Outcome]) -> Vec<String> {
     let mut faults = Vec::new();
     for it in outcomes {
+        faults.extend(it.split.1.iter().map(|fault| format!("{} {}: {fault}", it.application, it.version)));
         if it.phase != it.expected {
             faults.push(format!("{} {}: {:?}, not {:?}", it.application, it.version, it.phase, it.expected));
         }

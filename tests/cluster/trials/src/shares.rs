@@ -26,6 +26,7 @@ use tokio::time::{Instant, interval};
 use crate::cluster::{Cluster, kubectl};
 use crate::outcome::spread;
 use crate::stage::{NAMESPACE, Stage};
+use crate::way::{Through, Way};
 use crate::{Fault, say};
 
 /// Between two requests to one proxy: how exactly a change is seen.
@@ -63,7 +64,9 @@ impl Shares {
     async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
         let keys = keys(&cluster.client, "tidegate-system").await?;
-        let stage = Stage::set(&cluster, &[(NAME, &policy())], &gateway(self.proxies)).await?;
+        let stage =
+            Stage::set(&cluster, (Way::InPlace, Through::Gateway), &[(NAME, &policy())], &gateway(self.proxies))
+                .await?;
         let proxies = proxies(&cluster).await?;
         say(format!("{} proxies", proxies.len()));
         let (commands, statuses): (Times, Times) = Default::default();

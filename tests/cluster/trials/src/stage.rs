@@ -15,17 +15,21 @@ use tokio::time::{Instant, sleep};
 
 use crate::chronicle::Chronicle;
 use crate::cluster::{Cluster, kubectl};
+use crate::way::{Through, Way, application};
 use crate::{Fault, say};
 
 /// The namespace of a trial.
 pub(crate) const NAMESPACE: &str = "trial";
 const STAGE: &str = include_str!("../stage.yaml");
-const APPLICATION: &str = include_str!("../application.yaml");
 
 /// The Rollouts of a trial: what they say now, and what they have said.
 pub(crate) struct Stage {
+    /// Where versions come from.
+    pub(crate) way: Way,
+    /// How visitors come.
+    pub(crate) through: Through,
     /// The address of the Gateway, with its port.
-    pub(crate) address: String,
+    gateway: String,
     /// What has been said, by the name of the Rollout.
     pub(crate) chronicles: Rc<RefCell<BTreeMap<String, Chronicle>>>,
     /// What is said now.
@@ -33,29 +37,43 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Sets it up anew, with these applications: their names, and the YAML of their policies.
-    pub(crate) async fn set(cluster: &Cluster, applications: &[(&str, &str)], gateway: &str) -> Result<Self, Fault> {
+    /// Sets it up anew, with these applications: their names, and the YAML of their policies. `gateway` is added to the
+    /// Gateway's manifest.
+    pub(crate) async fn set(
+        cluster: &Cluster,
+        (way, through): (Way, Through),
+        applications: &[(&str, &str)],
+        gateway: &str,
+    ) -> Result<Self, Fault> {
         kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found"], "").await?;
-        let mut objects = format!("{STAGE}{gateway}");
+        let mut objects = format!("{STAGE}{gateway}---\n");
         for (name, policy) in applications {
-            let object = APPLICATION.replace("NAME", name).replace("POLICY", policy).replace("SURGE", "100%");
+            objects.push_str(&application(name, policy));
+            objects.push_str(&way.manifest(through, name, 1, "0"));
             objects.push_str("---\n");
-            objects.push_str(&object);
         }
         kubectl(&["apply", "--server-side", "-f", "-"], &objects).await?;
         let (told, now) = watch::channel(BTreeMap::new());
         let chronicles = Rc::new(RefCell::new(BTreeMap::new()));
         spawn_local(follow(cluster.clone(), told, Rc::clone(&chronicles)));
         for (name, _) in applications {
-            kubectl(&["-n", NAMESPACE, "rollout", "status", &format!("deployment/{name}"), "--timeout=120s"], "")
-                .await?;
+            let workload = way.workload(name, 1);
+            kubectl(&["-n", NAMESPACE, "rollout", "status", &workload, "--timeout=120s"], "").await?;
         }
-        let stage = Self { address: address().await?, chronicles, now };
+        let stage = Self { way, through, gateway: address().await?, chronicles, now };
         for (name, _) in applications {
             stage.wait(name, 60, |rollout| stable(rollout).is_some()).await?;
         }
         say(format!("{} applications are ready", applications.len()));
         Ok(stage)
+    }
+
+    /// Where visitors of an application connect to.
+    pub(crate) fn address(&self, name: &str) -> String {
+        match self.through {
+            Through::Gateway => self.gateway.clone(),
+            Through::Sidecar => format!("{name}.{NAMESPACE}.svc.cluster.local:80"),
+        }
     }
 
     /// Waits until a Rollout says something, at most so many seconds.

@@ -1,0 +1,91 @@
+//! PURE. Whether the visitors of each step were divided as its share says.
+
+use tidegate_config::Share;
+use tidegate_controller::engine::Record;
+
+use crate::crowd::Seen;
+
+/// Standard deviations that a count may be away from what is expected: over some hundreds of steps, one in a thousand trials
+/// that are as they should be has a greater one.
+const DEVIATIONS: f64 = 4.8;
+/// Milliseconds after a decision until its share is in force everywhere.
+const IN_FORCE_MS: u64 = 2_500;
+
+/// Where steps of a rollout did not divide the visitors as they should have, and how many were compared. `most` is the most
+/// that the version's pods may take.
+pub(crate) fn faults(records: &[Record], version: u32, most: Share, seen: &Seen) -> (usize, Vec<String>) {
+    let mut compared = 0;
+    let mut faults = Vec::new();
+    for pair in records.windows(2) {
+        let (began, share) = (pair[0].at.millis() + IN_FORCE_MS, pair[0].to.min(most));
+        // A line is about the second before it.
+        let within = |at: &u64| *at >= began + 1_000 && *at <= pair[1].at.millis();
+        let (mut taken, mut all) = (0, 0);
+        for (_, visitors) in seen.seconds.iter().filter(|(at, _)| within(at)) {
+            taken += visitors.get(&version.to_string()).copied().unwrap_or_default();
+            all += visitors.values().sum::<u64>();
+        }
+        if all == 0 {
+            continue;
+        }
+        compared += 1;
+        let part = f64::from(share.ppm()) / 1e6;
+        let (taken, all) = (real(taken), real(all));
+        if (taken - all * part).abs() > DEVIATIONS * (all * part * (1.0 - part)).sqrt() + 1e-9 {
+            faults.push(format!("{taken} of {all} visitors at {share}"));
+        }
+    }
+    (compared, faults)
+}
+
+fn real(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tidegate_controller::engine::{Action, Phase, Rule, Timestamp};
+
+    use super::*;
+
+    fn record(second: u64, to: &str) -> Record {
+        Record {
+            seq: 1,
+            at: Timestamp::from_millis(second * 1_000),
+            actor: String::new(),
+            rule: Rule::Soak,
+            action: Action::Advance,
+            from: Share::ZERO,
+            to: to.parse().unwrap(),
+            epoch: None,
+            phase: Phase::Progressing,
+            inputs: Vec::new(),
+            statistic: 1.0,
+            bound: None,
+            grids_version: 1,
+            text: String::new(),
+        }
+    }
+
+    /// So many visitors of version 2 among 100, each second.
+    fn seen(taken: u64) -> Seen {
+        let visitors = BTreeMap::from([("1".to_owned(), 100 - taken), ("2".to_owned(), taken)]);
+        Seen { seconds: (1..60).map(|second| (second * 1_000, visitors.clone())).collect(), ..Seen::default() }
+    }
+
+    #[test]
+    fn a_split_that_is_off_is_found() {
+        let records = [record(10, "20%"), record(20, "50%")];
+        for (taken, most, wrong) in [(20, "100%", 0), (19, "100%", 0), (10, "100%", 1), (30, "100%", 1), (10, "10%", 0)]
+        {
+            let (compared, faults) = faults(&records, 2, most.parse().unwrap(), &seen(taken));
+            assert_eq!((compared, faults.len()), (1, wrong), "{taken} {most} {faults:?}");
+        }
+        // At 0% nobody may come.
+        let records = [record(10, "0%"), record(20, "50%")];
+        assert_eq!(faults(&records, 2, Share::ALL, &seen(0)).1, Vec::<String>::new());
+        assert_eq!(faults(&records, 2, Share::ALL, &seen(1)).1.len(), 1);
+    }
+}
