@@ -99,10 +99,16 @@ pub(crate) async fn kubectl(arguments: &[&str], input: &str) -> Result<String, F
     let until = Instant::now() + PATIENCE;
     loop {
         match attempt(arguments, input).await {
-            Err(_) if Instant::now() < until => sleep(AGAIN).await,
+            Err(fault) if is_away(&fault) && Instant::now() < until => sleep(AGAIN).await,
             ended => return ended,
         }
     }
+}
+
+/// Whether the API server or its etcd was not there.
+fn is_away(fault: &Fault) -> bool {
+    let said = fault.to_string();
+    ["onnect", "EOF", "imeout", "timed out", "etcd", "ServiceUnavailable"].iter().any(|sign| said.contains(sign))
 }
 
 async fn attempt(arguments: &[&str], input: &str) -> Result<String, Fault> {

@@ -80,7 +80,7 @@ pub(crate) fn unlike(outcomes: &[Outcome]) -> Vec<String> {
             faults.push(format!("{} {}: {:?}, not {:?}", it.application, it.version, it.phase, it.expected));
         }
         let promoted = it.phase == Phase::Promoted && it.shares.last() != Some(&Share::ALL);
-        if promoted || it.shares.windows(2).any(|pair| pair[0] >= pair[1]) {
+        if promoted || it.shares.windows(2).any(|pair| pair[0] > pair[1]) {
             faults.push(format!("{} {}: went through {:?}", it.application, it.version, it.shares));
         }
     }
