@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
-use tidegate_config::policy::Policy;
+use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{Address, Name, Service, Share, Version, Visitor};
 
 use crate::versions::{
@@ -41,7 +41,7 @@ pub struct Site {
     pub way: Way,
     /// For the engine and the proxies.
     pub service: Service,
-    /// The most visitors that the canary can take: its part of the usable pods.
+    /// The most visitors that the canary's usable pods can take.
     pub capacity: Share,
     /// Pods of the stable version whose gate is shut: they are to be opened.
     pub to_open: Vec<Arc<Pod>>,
@@ -91,7 +91,7 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         (name.clone(), Version { endpoints, share, revision, refuse: None })
     };
     let capacity = match &canary {
-        Some(canary) if !ask.ignores_capacity => part_of(world, &discovery, canary, &stable),
+        Some(canary) if !ask.ignores_capacity => capacity(world, &discovery, ask.policy.strategy, canary, &stable),
         _ => Share::ALL,
     };
     let gated = |name: &Name, state: Held| -> Vec<Arc<Pod>> {
@@ -121,10 +121,15 @@ fn usable(world: &World, found: &Found) -> usize {
     found.pods.iter().filter(|pod| is_usable(world, pod)).count()
 }
 
-/// The part of a version in the usable pods of two.
-fn part_of(world: &World, discovery: &Discovery, version: &Name, other: &Name) -> Share {
+/// The most visitors that the canary's usable pods can take. Of a canary all pods share the visitors, so it is their part in
+/// all of them; blue/green brings every visitor to the new ones, so as many as each of the stable version's takes now.
+fn capacity(world: &World, discovery: &Discovery, strategy: Strategy, canary: &Name, stable: &Name) -> Share {
     let count = |name: &Name| discovery.versions.get(name).map_or(0, |found| usable(world, found));
-    ratio(count(version), count(version) + count(other))
+    let (canary, stable) = (count(canary), count(stable));
+    match strategy {
+        Strategy::Canary => ratio(canary, canary + stable),
+        Strategy::BlueGreen => ratio(canary.min(stable), stable.max(1)),
+    }
 }
 
 /// The part of a version in all usable pods.

@@ -14,7 +14,11 @@ fn name(text: &str) -> Name {
 
 /// The site of Service `default/shop`, with a version remembered and others trusted.
 fn seen(manifests: &str, remembered: Option<&str>, trusted: &[&str]) -> Result<Site, String> {
-    let policy = Policy::of(Strategy::Canary);
+    released(Strategy::Canary, manifests, remembered, trusted)
+}
+
+fn released(strategy: Strategy, manifests: &str, remembered: Option<&str>, trusted: &[&str]) -> Result<Site, String> {
+    let policy = Policy::of(strategy);
     let visitor = Visitor::default();
     let key = Key::new("default", "shop");
     let ask = Ask {
@@ -74,6 +78,17 @@ fn an_update_in_place_is_tried_and_then_followed() {
         "its gate opens, the old pods leave"
     );
     assert!(promoted.service.rollout.is_none());
+}
+
+#[test]
+fn blue_green_brings_over_whom_the_new_pods_can_take() {
+    for (updated, capacity) in [(1, 333_333), (3, 1_000_000), (4, 1_000_000)] {
+        let mut more = vec![replica_set("shop", "bb", 2, updated)];
+        more.extend((0..updated).map(|number| pod("shop-bb", number, "", "shut")));
+        let site = released(Strategy::BlueGreen, &in_place(updated, &more), Some("aa"), &[]).unwrap();
+        assert_eq!(site.service.canary, Some(name("bb")));
+        assert_eq!(site.capacity.ppm(), capacity, "{updated} new pods for 3");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::way::Way;
 use crate::{Fault, say, split};
 
 /// Longer than any release of a trial takes, controllers that die included.
-const PATIENCE_S: u64 = 300;
+const PATIENCE_S: u64 = 1_200;
 
 /// The most that a version takes whose pods are as many as the other's.
 const HALF: Share = match Share::from_ppm(500_000) {
