@@ -1,0 +1,103 @@
+//! `status`, `explain` and `history`: one rollout in full.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use kube::core::DynamicObject;
+use tidegate_cluster::rollout_object::Decision;
+use tidegate_config::Span;
+use tidegate_controller::clock::Clock;
+use tidegate_controller::view::ServiceView;
+use tidegate_terminal::output::{self, Format};
+use tidegate_terminal::{Exit, text};
+
+use crate::CommandError;
+use crate::cluster::Cluster;
+use crate::failure::Failure;
+use crate::progress::{Progress, decisions};
+use crate::seen::{self, Seen};
+use crate::wanted::Wanted;
+use crate::watch::{Change, Watch};
+
+/// `kubectl tidegate status`.
+pub(crate) async fn status(cluster: &Cluster, wanted: &Wanted, format: Format) -> Result<Exit, CommandError> {
+    show(&cluster.find(wanted).await?, format)?;
+    Ok(Exit::Done)
+}
+
+/// `kubectl tidegate status --wait`: until the rollout is over. Says how it came out.
+pub(crate) async fn wait(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    within: Option<Span>,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    let object = cluster.find(wanted).await?;
+    let end = until_the_end(cluster, &object, format);
+    let Some(within) = within else { return end.await };
+    match tokio::time::timeout(Duration::from_millis(within.millis()), end).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            output::note(&format!("Rollout {} is not over after {within}", seen::name(&object)));
+            Ok(Exit::Undecided)
+        }
+    }
+}
+
+async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format) -> Result<Exit, CommandError> {
+    let mut watch = Watch::one(cluster, object);
+    let mut progress = Progress::default();
+    let live = format == Format::Text && std::io::stdout().is_terminal();
+    loop {
+        let object = match watch.next().await? {
+            Change::There(object) => object,
+            Change::Gone => return Err(Failure::Gone(seen::name(object)).into()),
+            Change::Complete => continue,
+        };
+        let view = match Seen::read(&object) {
+            Ok(seen) => seen.view(Clock::System.now()),
+            // It may still come.
+            Err(Failure::Unknown { .. }) => continue,
+            Err(failure) => return Err(failure.into()),
+        };
+        let over = Exit::of(&view);
+        if live {
+            output::print("\x1b[H\x1b[2J")?;
+        }
+        match over {
+            Some(exit) => {
+                output::show(&view, format, text::service)?;
+                return Ok(exit);
+            }
+            None if live => output::show(&view, format, text::service)?,
+            None if format == Format::Text => output::print(&progress.line(&view).unwrap_or_default())?,
+            None => {}
+        }
+    }
+}
+
+/// Shows a rollout as it is now.
+pub(crate) fn show(object: &DynamicObject, format: Format) -> Result<(), CommandError> {
+    let view: ServiceView = Seen::read(object)?.view(Clock::System.now());
+    Ok(output::show(&view, format, text::service)?)
+}
+
+/// `kubectl tidegate explain`.
+pub(crate) async fn explain(cluster: &Cluster, wanted: &Wanted, format: Format) -> Result<Exit, CommandError> {
+    let object = cluster.find(wanted).await?;
+    let explained = Seen::read(&object)?.explained(Clock::System.now());
+    output::show(&explained, format, seen::Explained::text)?;
+    Ok(Exit::Done)
+}
+
+/// `kubectl tidegate history`.
+pub(crate) async fn history(cluster: &Cluster, wanted: &Wanted, format: Format) -> Result<Exit, CommandError> {
+    let object = cluster.find(wanted).await?;
+    let made = seen::decisions(&object)?;
+    if made.is_empty() && format == Format::Text {
+        output::note(&format!("nothing was decided for Rollout {} yet", seen::name(&object)));
+        return Ok(Exit::Done);
+    }
+    output::show(&made, format, |made: &Vec<Decision>| decisions(made))?;
+    Ok(Exit::Done)
+}
