@@ -18,8 +18,8 @@ pub(crate) fn answer(object: &DynamicObject, id: &str) -> Option<Result<(), Fail
         return Some(if done { Ok(()) } else { Err(refused()) });
     }
     let name = seen::name(object);
-    if let Some(why) = wanted::conflict(object) {
-        return Some(Err(Failure::Conflicted { name, why: why.to_owned() }));
+    if let Some(why) = wanted::idle(object) {
+        return Some(Err(Failure::Idle { name, why: why.to_owned() }));
     }
     let written = object.metadata.annotations.as_ref().and_then(Wish::read);
     let (command, by) = match written {
@@ -55,6 +55,9 @@ mod tests {
         let done = json!({"command": {"id": "7", "done": true}});
         let refused = json!({"command": {"id": "7", "done": false, "message": "it is over"}});
         let conflicted = json!({"conditions": [{"type": "Conflicted", "status": "True", "message": "b has it"}]});
+        let refused_spec = json!({"type": "Accepted", "status": "False", "message": "there is no Service"});
+        let never = json!({"conditions": [refused_spec]});
+        let since = json!({"conditions": [refused_spec], "record": "{}"});
         for (written, status, told, why) in [
             ("7", &waits, None, "an older one was answered"),
             ("7", &Value::Null, None, "nothing was"),
@@ -63,6 +66,8 @@ mod tests {
             ("7", &refused, Some("it is over"), "refused"),
             ("8", &waits, Some("bob has commanded `pause` before"), "another one came too early"),
             ("7", &conflicted, Some("Rollout shop does nothing: b has it"), "nobody works on it"),
+            ("7", &never, Some("Rollout shop does nothing: there is no Service"), "it was never good"),
+            ("7", &since, None, "the last good one is worked on"),
         ] {
             let answer = answer(&object(written, status), "7");
             let said = answer.map(|answer| answer.err().map(|failure| failure.to_string()).unwrap_or_default());

@@ -49,6 +49,8 @@ pub(crate) struct Connection {
 pub(crate) async fn connect(target: &Target) -> Result<Connection, Failure> {
     let mut config = config(target).await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // It would try for minutes without a word; what is watched is tried again in `watch`.
+    config.default_retry = false;
     if target.as_user.is_some() {
         config.auth_info.impersonate.clone_from(&target.as_user);
         config.auth_info.impersonate_groups = Some(target.as_group.clone());

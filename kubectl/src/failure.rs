@@ -121,7 +121,7 @@ pub(crate) enum Failure {
     },
     /// The controller does not work on this object.
     #[error("Rollout {name} does nothing: {why}")]
-    Conflicted {
+    Idle {
         /// The object.
         name: String,
         /// Why.

@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod connect;
 mod failure;
+mod gates;
 mod list;
 mod progress;
 mod report;

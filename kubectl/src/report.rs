@@ -7,15 +7,14 @@ use kube::core::DynamicObject;
 use tidegate_cluster::rollout_object::Decision;
 use tidegate_config::Span;
 use tidegate_controller::clock::Clock;
-use tidegate_controller::view::ServiceView;
+use tidegate_terminal::Exit;
 use tidegate_terminal::output::{self, Format};
-use tidegate_terminal::{Exit, text};
 
 use crate::CommandError;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::progress::{Progress, decisions};
-use crate::seen::{self, Seen};
+use crate::seen::{self, Seen, Shown};
 use crate::wanted::Wanted;
 use crate::watch::{Change, Watch};
 
@@ -54,23 +53,23 @@ async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format
             Change::Gone => return Err(Failure::Gone(seen::name(object)).into()),
             Change::Complete => continue,
         };
-        let view = match Seen::read(&object) {
-            Ok(seen) => seen.view(Clock::System.now()),
+        let shown = match Seen::read(&object) {
+            Ok(seen) => seen.shown(Clock::System.now()),
             // It may still come.
             Err(Failure::Unknown { .. }) => continue,
             Err(failure) => return Err(failure.into()),
         };
-        let over = Exit::of(&view);
+        let over = Exit::of(&shown.view);
         if live {
             output::print("\x1b[H\x1b[2J")?;
         }
         match over {
             Some(exit) => {
-                output::show(&view, format, text::service)?;
+                output::show(&shown, format, Shown::text)?;
                 return Ok(exit);
             }
-            None if live => output::show(&view, format, text::service)?,
-            None if format == Format::Text => output::print(&progress.line(&view).unwrap_or_default())?,
+            None if live => output::show(&shown, format, Shown::text)?,
+            None if format == Format::Text => output::print(&progress.line(&shown.view).unwrap_or_default())?,
             None => {}
         }
     }
@@ -78,8 +77,8 @@ async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format
 
 /// Shows a rollout as it is now.
 pub(crate) fn show(object: &DynamicObject, format: Format) -> Result<(), CommandError> {
-    let view: ServiceView = Seen::read(object)?.view(Clock::System.now());
-    Ok(output::show(&view, format, text::service)?)
+    let shown = Seen::read(object)?.shown(Clock::System.now());
+    Ok(output::show(&shown, format, Shown::text)?)
 }
 
 /// `kubectl tidegate explain`.

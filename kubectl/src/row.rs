@@ -232,7 +232,7 @@ mod tests {
         };
         for (conditions, message, why) in [
             (json!([condition("TrafficManaged", "False", "Make a route.")]), "Make a route.", "nothing passes us"),
-            (json!([condition("Conflicted", "True", "Another.")]), "Another.", "it does nothing"),
+            (json!([condition("Accepted", "False", "Another.")]), "Another.", "it does nothing"),
             (json!([condition("TrafficManaged", "True", "fine")]), "Soaks.", "all is well"),
             (json!([condition("Degraded", "True", "Aborted.")]), "Soaks.", "its phase says that"),
         ] {

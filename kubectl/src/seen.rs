@@ -5,7 +5,7 @@ use k8s_openapi::jiff;
 use kube::core::DynamicObject;
 use serde::Serialize;
 use tidegate_cluster::rollout_object::conditions::About;
-use tidegate_cluster::rollout_object::{Decision, Memory, Rollout, RolloutStatus};
+use tidegate_cluster::rollout_object::{Decision, GateStatus, Memory, Rollout, RolloutStatus};
 use tidegate_config::{Arm, Name, Share};
 use tidegate_controller::engine::{self, Timestamp};
 use tidegate_controller::service_record::Logged;
@@ -13,6 +13,7 @@ use tidegate_controller::view::{ExplainedDecision, Explanation, ServiceView};
 use tidegate_terminal::text;
 
 use crate::failure::Failure;
+use crate::gates;
 
 /// Milliseconds after which it is worth a word that nobody has written what is known of a rollout under way: the leader
 /// writes every ten seconds.
@@ -28,11 +29,23 @@ pub(crate) struct Seen {
     written: Option<Timestamp>,
 }
 
+/// How a rollout stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    pub(crate) view: ServiceView,
+    /// Those of the version that is tried, or was last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<GateStatus>,
+}
+
 /// Why a rollout is where it is.
 #[derive(Debug, Serialize)]
 pub(crate) struct Explained {
     #[serde(flatten)]
     explanation: Explanation,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<GateStatus>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
@@ -61,8 +74,8 @@ impl Seen {
         let remembered = status.map_or(Ok(None), RolloutStatus::remembered);
         let unreadable = |error| Failure::Unreadable { name: name.clone(), why: format!("status.record: {error}") };
         let memory = remembered.map_err(unreadable)?;
-        let Some((memory, stable)) = memory.and_then(|memory| Some((stable_of(&memory)?, memory))).map(|(a, b)| (b, a))
-        else {
+        let memory = memory.and_then(|memory| Some((stable_of(&memory)?, memory)));
+        let Some((stable, memory)) = memory else {
             let wrong = status.map(|status| wrong(&status.conditions)).unwrap_or_default();
             let why = if wrong.is_empty() {
                 "no controller has looked at it; is one running, and does it watch this namespace?".to_owned()
@@ -74,8 +87,12 @@ impl Seen {
         Ok(Self { name, rollout, memory, stable, written: written(object) })
     }
 
-    /// What is known, as it is shown.
-    pub(crate) fn view(&self, now: Timestamp) -> ServiceView {
+    /// How it stands.
+    pub(crate) fn shown(&self, now: Timestamp) -> Shown {
+        Shown { view: self.view(now), gates: self.gates() }
+    }
+
+    fn view(&self, now: Timestamp) -> ServiceView {
         let record = &self.memory.record;
         let only = || vec![Arm { version: self.stable.clone(), share: Share::ALL }];
         ServiceView {
@@ -108,7 +125,13 @@ impl Seen {
             words: status.map(|status| engine::explain(status, now)),
             decisions: decisions.collect(),
         };
-        Explained { explanation, notes: self.notes(now) }
+        Explained { explanation, gates: self.gates(), notes: self.notes(now) }
+    }
+
+    /// The gates of the version that is tried, or was last.
+    fn gates(&self) -> Vec<GateStatus> {
+        let canary = self.memory.record.rollout.as_ref().map(|status| status.canary.as_str());
+        self.memory.gates.iter().filter(|gate| Some(gate.version.as_str()) == canary).cloned().collect()
     }
 
     /// What people should know beside the numbers.
@@ -129,11 +152,18 @@ pub(crate) fn decisions(object: &DynamicObject) -> Result<Vec<Decision>, Failure
     Ok(typed(object)?.status.map(|status| status.decisions).unwrap_or_default())
 }
 
+impl Shown {
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        text::service(&self.view) + &gates::lines(&self.gates, "  ")
+    }
+}
+
 impl Explained {
     /// For people.
     pub(crate) fn text(&self) -> String {
         let notes = self.notes.iter().map(|note| format!("note: {note}\n"));
-        notes.collect::<String>() + &text::explanation(&self.explanation)
+        notes.collect::<String>() + &gates::lines(&self.gates, "") + &text::explanation(&self.explanation)
     }
 }
 
@@ -142,14 +172,15 @@ fn stable_of(memory: &Memory) -> Option<Name> {
     memory.stable.clone().or_else(|| memory.record.rollout.as_ref().map(|status| status.stable.clone()))
 }
 
-/// What the conditions say that somebody must see to. How a rollout ended its report tells.
+/// What the conditions say that somebody must see to. How a rollout ended its report tells; what is in conflict is not
+/// accepted.
 pub(crate) fn wrong(conditions: &[Condition]) -> Vec<String> {
-    let wanted = |condition: &&Condition| match condition.type_.as_str() {
-        accepted if accepted == About::Accepted.as_str() => condition.status == "False",
-        managed if managed == About::TrafficManaged.as_str() => condition.status == "False",
-        conflicted if conflicted == About::Conflicted.as_str() => condition.status == "True",
-        progressing if progressing == About::Progressing.as_str() => condition.reason == "VersionsUnclear",
-        _ => false,
+    let wanted = |condition: &&Condition| {
+        let is = |about: About| condition.type_ == about.as_str();
+        let (fails, reason) = (condition.status == "False", condition.reason.as_str());
+        (is(About::Accepted) || is(About::TrafficManaged)) && fails
+            || is(About::Progressing) && reason == "VersionsUnclear"
+            || is(About::Degraded) && ["NotUndone", "GateRefused"].contains(&reason)
     };
     conditions.iter().filter(wanted).map(|condition| condition.message.clone()).collect()
 }

@@ -67,13 +67,13 @@ impl Wanted {
         self.kind != Some(Kind::Service) || service(named) == Some(&self.name)
     }
 
-    /// The one of a Service, of several objects: one that is carried out before one that another one keeps from it.
+    /// The one of a Service, of several objects: one that is worked on before one that is not.
     pub(crate) fn among<'a>(&self, objects: &'a [DynamicObject]) -> Option<&'a DynamicObject> {
         if self.kind == Some(Kind::Rollout) {
             return None;
         }
         let of_it = || objects.iter().filter(|object| service(object) == Some(&self.name));
-        of_it().find(|object| conflict(object).is_none()).or_else(|| of_it().next())
+        of_it().find(|object| idle(object).is_none()).or_else(|| of_it().next())
     }
 }
 
@@ -82,11 +82,14 @@ pub(crate) fn service(object: &DynamicObject) -> Option<&str> {
     object.data.pointer("/spec/service").and_then(Value::as_str)
 }
 
-/// Why an object is not carried out although there is nothing wrong with it: another one is for the same workload.
-pub(crate) fn conflict(object: &DynamicObject) -> Option<&str> {
+/// Why no controller works on an object: another one is for the same workload, or it never said anything that could be done.
+pub(crate) fn idle(object: &DynamicObject) -> Option<&str> {
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array)?;
-    let conflicted = conditions.iter().find(|it| it["type"] == "Conflicted" && it["status"] == "True")?;
-    conflicted["message"].as_str()
+    let condition =
+        |about: &str, status: &str| conditions.iter().find(|it| it["type"] == about && it["status"] == status);
+    let never = object.data.pointer("/status/record").is_none();
+    let refused = condition("Accepted", "False").filter(|it| never || it["reason"] == "RecordUnreadable");
+    condition("Conflicted", "True").or(refused)?["message"].as_str()
 }
 
 #[cfg(test)]
