@@ -1,14 +1,20 @@
 //! What is asked of the API server.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::core::v1::Service;
 use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::core::Status;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tidegate_cluster::rollout_object::Rollout;
+use tidegate_cluster::world::{Key, Objects, World};
 
 use crate::connect::{Connection, Target, connect, without_secrets};
 use crate::failure::Failure;
@@ -75,6 +81,29 @@ impl Cluster {
         let name = seen::name(object);
         let newest = self.rollouts(false).get_opt(&name).await.map_err(|error| self.failed(&error))?;
         newest.ok_or(Failure::Gone(name))
+    }
+
+    /// A Service, and all that may be behind it.
+    pub(crate) async fn workloads(&self, service: &Key) -> Result<World, Failure> {
+        let services: Api<Service> = Api::namespaced(self.client.clone(), &service.namespace);
+        let found = services.get_opt(&service.name).await.map_err(|error| self.failed(&error))?;
+        Ok(World {
+            services: found.map(|found| (service.clone(), Arc::new(found))).into_iter().collect(),
+            deployments: self.objects(&service.namespace).await?,
+            replica_sets: self.objects(&service.namespace).await?,
+            pods: self.objects(&service.namespace).await?,
+            ..World::default()
+        })
+    }
+
+    /// The objects of a kind.
+    async fn objects<K>(&self, namespace: &str) -> Result<Objects<K>, Failure>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned + Clone + Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let list = api.list(&ListParams::default()).await.map_err(|error| self.failed(&error))?;
+        Ok(list.items.into_iter().map(|object| (Key::of(&object), Arc::new(object))).collect())
     }
 
     /// Who asks, as the API server knows them.

@@ -7,6 +7,7 @@
 mod answer;
 mod cli;
 mod cluster;
+mod coming;
 mod connect;
 mod failure;
 mod gates;

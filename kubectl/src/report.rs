@@ -9,6 +9,7 @@ use tidegate_config::Span;
 use tidegate_controller::clock::Clock;
 use tidegate_terminal::Exit;
 use tidegate_terminal::output::{self, Format};
+use tokio::time::timeout;
 
 use crate::CommandError;
 use crate::cluster::Cluster;
@@ -17,6 +18,9 @@ use crate::progress::{Progress, decisions};
 use crate::seen::{self, Seen, Shown};
 use crate::wanted::Wanted;
 use crate::watch::{Change, Watch};
+
+/// How often it is looked for a version that is on its way.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// `kubectl tidegate status`.
 pub(crate) async fn status(cluster: &Cluster, wanted: &Wanted, format: Format) -> Result<Exit, CommandError> {
@@ -34,7 +38,7 @@ pub(crate) async fn wait(
     let object = cluster.find(wanted).await?;
     let end = until_the_end(cluster, &object, format);
     let Some(within) = within else { return end.await };
-    match tokio::time::timeout(Duration::from_millis(within.millis()), end).await {
+    match timeout(Duration::from_millis(within.millis()), end).await {
         Ok(ended) => ended,
         Err(_) => {
             output::note(&format!("Rollout {} is not over after {within}", seen::name(&object)));
@@ -46,20 +50,32 @@ pub(crate) async fn wait(
 async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format) -> Result<Exit, CommandError> {
     let mut watch = Watch::one(cluster, object);
     let mut progress = Progress::default();
+    let mut behind = Behind::default();
+    let mut newest = None;
     let live = format == Format::Text && std::io::stdout().is_terminal();
     loop {
-        let object = match watch.next().await? {
-            Change::There(object) => object,
-            Change::Gone => return Err(Failure::Gone(seen::name(object)).into()),
-            Change::Complete => continue,
-        };
-        let shown = match Seen::read(&object) {
-            Ok(seen) => seen.shown(Clock::System.now()),
+        let change = if behind.told { timeout(LOOK_AGAIN, watch.next()).await } else { Ok(watch.next().await) };
+        match change {
+            Ok(change) => match change? {
+                Change::There(object) => newest = Some(object),
+                Change::Gone => return Err(Failure::Gone(seen::name(object)).into()),
+                Change::Complete => continue,
+            },
+            Err(_) => {}
+        }
+        let Some(object) = &newest else { continue };
+        let seen = match Seen::read(object) {
+            Ok(seen) => seen,
             // It may still come.
             Err(Failure::Unknown { .. }) => continue,
             Err(failure) => return Err(failure.into()),
         };
+        let shown = seen.shown(Clock::System.now());
         let over = Exit::of(&shown.view);
+        if over.is_some() && behind.is(cluster, &seen).await? {
+            continue;
+        }
+        behind.told = false;
         if live {
             output::print("\x1b[H\x1b[2J")?;
         }
@@ -72,6 +88,35 @@ async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format
             None if format == Format::Text => output::print(&progress.line(&shown.view).unwrap_or_default())?,
             None => {}
         }
+    }
+}
+
+/// Whether a rollout that is over is that of the newest version.
+#[derive(Debug, Default)]
+struct Behind {
+    /// Whether it was told that another one is awaited.
+    told: bool,
+    /// Whether it was told that this cannot be known.
+    unknown: bool,
+}
+
+impl Behind {
+    async fn is(&mut self, cluster: &Cluster, seen: &Seen) -> Result<bool, Failure> {
+        let world = match cluster.workloads(&seen.service()).await {
+            Ok(world) => world,
+            Err(Failure::Forbidden { said, .. }) => {
+                if !std::mem::replace(&mut self.unknown, true) {
+                    output::note(&format!("whether a newer version is on its way cannot be seen: {said}"));
+                }
+                return Ok(false);
+            }
+            Err(other) => return Err(other),
+        };
+        let behind = seen.is_behind(&world);
+        if behind && !std::mem::replace(&mut self.told, true) {
+            output::note(&format!("a new version of Service {} is on its way: waits for its rollout", seen.service()));
+        }
+        Ok(behind)
     }
 }
 

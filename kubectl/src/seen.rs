@@ -6,12 +6,14 @@ use kube::core::DynamicObject;
 use serde::Serialize;
 use tidegate_cluster::rollout_object::conditions::About;
 use tidegate_cluster::rollout_object::{Decision, GateStatus, Memory, Rollout, RolloutStatus};
+use tidegate_cluster::world::{Key, World};
 use tidegate_config::{Arm, Name, Share};
 use tidegate_controller::engine::{self, Timestamp};
 use tidegate_controller::service_record::Logged;
 use tidegate_controller::view::{ExplainedDecision, Explanation, ServiceView};
 use tidegate_terminal::text;
 
+use crate::coming::is_coming;
 use crate::failure::Failure;
 use crate::gates;
 
@@ -85,6 +87,18 @@ impl Seen {
             return Err(Failure::Unknown { name, why });
         };
         Ok(Self { name, rollout, memory, stable, written: written(object) })
+    }
+
+    /// Whether a version of its Service is on its way that it does not speak of yet. Where something is wrong with it,
+    /// nobody may ever speak of that.
+    pub(crate) fn is_behind(&self, world: &World) -> bool {
+        let conditions = self.rollout.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        wrong(conditions).is_empty() && is_coming(world, &self.service(), &self.rollout.spec, &self.memory)
+    }
+
+    /// The Service.
+    pub(crate) fn service(&self) -> Key {
+        Key::new(self.rollout.metadata.namespace.clone().unwrap_or_default(), self.rollout.spec.service.as_str())
     }
 
     /// How it stands.
@@ -198,4 +212,4 @@ pub(crate) fn millis(at: jiff::Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

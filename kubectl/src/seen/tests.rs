@@ -3,7 +3,8 @@
 #[path = "../../tests/api/objects.rs"]
 mod objects;
 
-use objects::{BEGAN, memory, object};
+use objects::BEGAN;
+pub(crate) use objects::{memory, object};
 use serde_json::{Value, json};
 use tidegate_cluster::rollout_object::{Before, GateState};
 use tidegate_controller::engine::Verb;
