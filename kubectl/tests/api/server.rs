@@ -149,6 +149,10 @@ async fn answer(request: Request<Incoming>, state: &Mutex<State>, changed: &watc
         let items = if state.object.is_null() { vec![] } else { vec![state.object.clone()] };
         return with(200, &json!({"kind": "RolloutList", "metadata": {"resourceVersion": version}, "items": items}));
     }
+    // There is nothing behind its Service.
+    if ["/deployments", "/replicasets", "/pods"].iter().any(|kind| path.ends_with(kind)) {
+        return with(200, &json!({"kind": "List", "metadata": {}, "items": []}));
+    }
     let mut state = state.lock().unwrap();
     let name = path.strip_prefix(&format!("{rollouts}/")).unwrap_or_default();
     if name.is_empty() || state.object["metadata"]["name"] != name {
