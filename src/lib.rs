@@ -8,18 +8,16 @@
 //! | [`check`] | `tidegate check`: what is wrong with a file |
 //! | [`inject`] | `tidegate inject`: the sidecar put into manifests |
 //! | [`operate`] | `status`, `explain`, `promote`, `abort`, `pause`, `resume` of a running instance |
-//! | [`output`] | text, JSON or YAML; colour only on a terminal |
+//! | [`output`] | text, JSON or YAML; colour only on a terminal (`tidegate-terminal`) |
 
 pub mod check;
 pub mod demo;
-mod exit;
 pub mod inject;
 pub mod instance;
 pub mod operate;
-pub mod output;
 pub mod run;
 
-pub use exit::Exit;
+pub use tidegate_terminal::{Exit, output};
 
 /// The error of a command: whatever its module says, shown with its causes.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;

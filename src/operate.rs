@@ -1,7 +1,5 @@
 //! What an operator asks of a running instance, over its Unix socket.
 
-mod text;
-
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,9 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use tidegate_config::Name;
 use tidegate_controller::client::Client;
-use tidegate_controller::engine::Phase;
 pub use tidegate_controller::engine::Verb;
-use tidegate_controller::view::ServiceView;
+use tidegate_terminal::text;
 
 use crate::output::{self, Format};
 use crate::{CommandError, Exit};
@@ -41,7 +38,7 @@ pub fn status(target: &Target, service: Option<&Name>, watch: bool, format: Form
                 Some(name) => {
                     let view = client.status(name).await?;
                     show_again(&view, watch, format, text::service)?;
-                    outcome(&view)
+                    Exit::of(&view)
                 }
             };
             match outcome {
@@ -81,14 +78,5 @@ fn show_again<T: serde::Serialize>(
     if watch && format == Format::Text && output::colours() {
         output::print("\x1b[H\x1b[2J")?;
     }
-    output::show(value, format, text)
-}
-
-/// How the rollout of a service came out; `None` while it may still move by itself. At its deadline it does not.
-fn outcome(view: &ServiceView) -> Option<Exit> {
-    let Some(report) = &view.rollout else { return Some(Exit::Done) };
-    match report.phase {
-        Phase::Progressing | Phase::Paused | Phase::Standby => None,
-        over @ (Phase::Undecided | Phase::Promoted | Phase::Aborted) => Some(over.into()),
-    }
+    Ok(output::show(value, format, text)?)
 }

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use tidegate_controller::engine::Phase;
+use tidegate_controller::view::ServiceView;
 
-/// The exit codes of `tidegate`; `tidegate --help` repeats them.
+/// The exit codes; `--help` repeats them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0: done; of a rollout: promoted.
@@ -25,6 +26,17 @@ impl Exit {
             Self::Error => 1,
             Self::RolledBack => 3,
             Self::Undecided => 4,
+        }
+    }
+}
+
+impl Exit {
+    /// How the rollout of a service came out; `None` while it may still move by itself. At its deadline it does not.
+    pub fn of(view: &ServiceView) -> Option<Self> {
+        let Some(report) = &view.rollout else { return Some(Self::Done) };
+        match report.phase {
+            Phase::Progressing | Phase::Paused | Phase::Standby => None,
+            over @ (Phase::Undecided | Phase::Promoted | Phase::Aborted) => Some(over.into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! PURE. What an instance says, for people.
+//! PURE. What is known of services and rollouts, for people.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use tidegate_controller::view::{Explanation, Overview, ServiceView};
 const BAR: u16 = 30;
 
 /// The whole instance.
-pub(super) fn overview(overview: &Overview) -> String {
+pub fn overview(overview: &Overview) -> String {
     let mut text = String::new();
     let in_force = overview.in_force.map_or_else(|| "none acknowledged yet".to_owned(), |g| format!("{g} in force"));
     let _ = writeln!(text, "generation {} published, {in_force}", overview.generation);
@@ -35,7 +35,7 @@ pub(super) fn overview(overview: &Overview) -> String {
 }
 
 /// One service.
-pub(super) fn service(view: &ServiceView) -> String {
+pub fn service(view: &ServiceView) -> String {
     let mut text = String::new();
     let phase = view.rollout.as_ref().map_or("no rollout", |report| phase(report.phase));
     let _ = writeln!(text, "{}  {phase}", view.service);
@@ -140,7 +140,7 @@ fn phase(phase: Phase) -> &'static str {
 }
 
 /// Why a rollout is where it is.
-pub(super) fn explanation(explanation: &Explanation) -> String {
+pub fn explanation(explanation: &Explanation) -> String {
     let mut text = String::new();
     match &explanation.words {
         Some(words) => text.push_str(words),

@@ -1,12 +1,12 @@
 //! Text, JSON or YAML. Colour only where a person looks at it.
 
+use std::env;
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde::Serialize;
-
-use crate::CommandError;
 
 /// How a command prints its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -20,6 +20,20 @@ pub enum Format {
     Yaml,
 }
 
+/// Why something cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// It has no form in JSON.
+    #[error("cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// It has no form in YAML.
+    #[error("cannot be written as YAML")]
+    Yaml(#[from] serde_saphyr::ser::Error),
+    /// Standard output does not take it.
+    #[error("standard output cannot be written")]
+    Output(#[from] io::Error),
+}
+
 /// Prints to standard output. A reader that has gone away (`| head`) is no error.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -30,7 +44,7 @@ pub fn print(text: &str) -> io::Result<()> {
 }
 
 /// Prints a value in a format; `text` makes the one for people.
-pub fn show<T: Serialize>(value: &T, format: Format, text: impl FnOnce(&T) -> String) -> Result<(), CommandError> {
+pub fn show<T: Serialize>(value: &T, format: Format, text: impl FnOnce(&T) -> String) -> Result<(), ShowError> {
     let mut shown = match format {
         Format::Text => text(value),
         Format::Json => serde_json::to_string_pretty(value)?,
@@ -60,10 +74,16 @@ pub fn complain(error: &dyn Error) {
 /// Says on standard error what an operator should know.
 pub fn note(text: &str) {
     // Nobody to tell if even that fails.
-    let _ = writeln!(io::stderr(), "tidegate: {text}");
+    let _ = writeln!(io::stderr(), "{}: {text}", program());
+}
+
+/// The name that the program was started by.
+fn program() -> String {
+    let path = env::args_os().next().unwrap_or_default();
+    Path::new(&path).file_name().map_or_else(|| "tidegate".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Whether standard output may have colours: a terminal, and nobody asked for none (<https://no-color.org>).
 pub fn colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

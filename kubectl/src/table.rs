@@ -1,0 +1,72 @@
+//! PURE. Columns of text, as `kubectl` sets them. Lines that are added later stand below those that are there.
+
+/// Spaces between columns.
+const GAP: usize = 3;
+
+/// The widths of the columns so far.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    widths: Vec<usize>,
+}
+
+/// Colours a cell by what it says.
+pub(crate) type Paint = fn(&str) -> Option<&'static str>;
+
+impl Table {
+    /// Whether there is no line yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.widths.is_empty()
+    }
+
+    /// Lines for rows. The last column is as long as its text. `paint` gives a cell the number of a colour.
+    pub(crate) fn lines(&mut self, rows: &[Vec<String>], paint: Option<Paint>) -> String {
+        for row in rows {
+            self.widths.resize(self.widths.len().max(row.len()), 0);
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let mut text = String::new();
+        for row in rows {
+            for (index, cell) in row.iter().enumerate() {
+                let colour = paint.and_then(|paint| paint(cell));
+                match colour {
+                    Some(colour) => text.push_str(&format!("\x1b[{colour}m{cell}\x1b[0m")),
+                    None => text.push_str(cell),
+                }
+                if index + 1 < row.len() {
+                    let width = self.widths.get(index).copied().unwrap_or_default() + GAP;
+                    text.push_str(&" ".repeat(width.saturating_sub(cell.chars().count())));
+                }
+            }
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let mut table = Table::default();
+        let first = table.lines(&rows(&[&["NAME", "PHASE"], &["shop", "Idle"], &["größer", ""]]), None);
+        assert_eq!(first, "NAME     PHASE\nshop     Idle\ngrößer\n");
+        assert_eq!(table.lines(&rows(&[&["a", "Idle"]]), None), "a        Idle\n");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let paint: Paint = |cell| (cell == "Aborted").then_some("31");
+        let rows = rows(&[&["Aborted", "x"], &["Idle", "y"]]);
+        let text = Table::default().lines(&rows, Some(paint));
+        assert_eq!(text, "\x1b[31mAborted\x1b[0m   x\nIdle      y\n");
+    }
+}
