@@ -66,8 +66,8 @@ impl Cluster {
                 Some(object) => return Ok(object.clone()),
                 None if objects.is_empty() => "no Rollout is in it, `-A` looks into all".to_owned(),
                 None => {
-                    let names: Vec<_> = objects.iter().map(seen::name).collect();
-                    format!("there are: {}", names.join(", "))
+                    let known: Vec<_> = objects.iter().map(seen::name).collect();
+                    format!("there are: {}", known.join(", "))
                 }
             },
             Err(Failure::Forbidden { .. }) => "you may not list those that there are".to_owned(),

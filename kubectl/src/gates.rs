@@ -1,5 +1,7 @@
 //! PURE. Gates in lines, as a report has them.
 
+use std::fmt::Write;
+
 use tidegate_cluster::rollout_object::{Before, GateState, GateStatus};
 
 /// A line for each gate, and below it what its Job has left.
@@ -23,7 +25,7 @@ fn line(gate: &GateStatus, indent: &str) -> String {
     };
     let mut text = format!("{indent}gate {name}, before {before}: Job {job} {state}\n");
     for line in message.iter().flat_map(|message| message.lines()) {
-        text.push_str(&format!("{indent}  {line}\n"));
+        let _ = writeln!(text, "{indent}  {line}");
     }
     text
 }

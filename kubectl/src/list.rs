@@ -59,20 +59,17 @@ pub(crate) async fn get(
         };
         return lines.follow(changes).await;
     }
-    match one {
-        Some(object) => lines.show_one(&Row::of(&object))?,
-        None => {
-            let rows: Vec<_> = cluster.list(everywhere).await?.iter().map(Row::of).collect();
-            if rows.is_empty() && format.is_none() {
-                let place = if everywhere { "any namespace" } else { &cluster.namespace };
-                output::note(&format!(
-                    "no Rollout is in {place}; the annotation tidegate.dev/strategy of a Service makes one"
-                ));
-                return Ok(Exit::Done);
-            }
-            lines.show_all(&rows)?;
-        }
+    if let Some(object) = one {
+        lines.show_one(&Row::of(&object))?;
+        return Ok(Exit::Done);
     }
+    let rows: Vec<_> = cluster.list(everywhere).await?.iter().map(Row::of).collect();
+    if rows.is_empty() && format.is_none() {
+        let place = if everywhere { "any namespace" } else { &cluster.namespace };
+        output::note(&format!("no Rollout is in {place}; the annotation tidegate.dev/strategy of a Service makes one"));
+        return Ok(Exit::Done);
+    }
+    lines.show_all(&rows)?;
     Ok(Exit::Done)
 }
 

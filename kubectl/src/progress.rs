@@ -1,5 +1,7 @@
 //! PURE. How far a rollout has come, line by line.
 
+use std::fmt::Write;
+
 use tidegate_cluster::rollout_object::Decision;
 use tidegate_config::Share;
 use tidegate_controller::engine::{Hold, Phase};
@@ -10,8 +12,11 @@ use crate::table::Table;
 /// What was told last.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    told: Option<(Phase, usize, Share, Option<Hold>, Vec<String>)>,
+    told: Option<Told>,
 }
+
+/// What a line is worth telling again for: the phase, the step, the share, why it holds, and notes.
+type Told = (Phase, usize, Share, Option<Hold>, Vec<String>);
 
 impl Progress {
     /// A line, where something has changed that is worth one. Numbers that only grow are not.
@@ -27,7 +32,7 @@ impl Progress {
         let share = report.share.to_string();
         let mut line = format!("{:?} step {}/{steps} at {share}: {}\n", report.phase, report.step, report.verdict);
         for note in &view.notes {
-            line.push_str(&format!("  note: {note}\n"));
+            let _ = writeln!(line, "  note: {note}");
         }
         Some(line)
     }

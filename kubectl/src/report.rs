@@ -38,13 +38,10 @@ pub(crate) async fn wait(
     let object = cluster.find(wanted).await?;
     let end = until_the_end(cluster, &object, format);
     let Some(within) = within else { return end.await };
-    match timeout(Duration::from_millis(within.millis()), end).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            output::note(&format!("Rollout {} is not over after {within}", seen::name(&object)));
-            Ok(Exit::Undecided)
-        }
-    }
+    timeout(Duration::from_millis(within.millis()), end).await.unwrap_or_else(|_| {
+        output::note(&format!("Rollout {} is not over after {within}", seen::name(&object)));
+        Ok(Exit::Undecided)
+    })
 }
 
 async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format) -> Result<Exit, CommandError> {
@@ -55,13 +52,13 @@ async fn until_the_end(cluster: &Cluster, object: &DynamicObject, format: Format
     let live = format == Format::Text && std::io::stdout().is_terminal();
     loop {
         let change = if behind.told { timeout(LOOK_AGAIN, watch.next()).await } else { Ok(watch.next().await) };
-        match change {
-            Ok(change) => match change? {
+        // Without one the time to look again has come.
+        if let Ok(change) = change {
+            match change? {
                 Change::There(object) => newest = Some(object),
                 Change::Gone => return Err(Failure::Gone(seen::name(object)).into()),
                 Change::Complete => continue,
-            },
-            Err(_) => {}
+            }
         }
         let Some(object) = &newest else { continue };
         let seen = match Seen::read(object) {

@@ -1,5 +1,7 @@
 //! PURE. Columns of text, as `kubectl` sets them. Lines that are added later stand below those that are there.
 
+use std::fmt::Write;
+
 /// Spaces between columns.
 const GAP: usize = 3;
 
@@ -30,9 +32,10 @@ impl Table {
         for row in rows {
             for (index, cell) in row.iter().enumerate() {
                 let colour = paint.and_then(|paint| paint(cell));
-                match colour {
-                    Some(colour) => text.push_str(&format!("\x1b[{colour}m{cell}\x1b[0m")),
-                    None => text.push_str(cell),
+                if let Some(colour) = colour {
+                    let _ = write!(text, "\x1b[{colour}m{cell}\x1b[0m");
+                } else {
+                    text.push_str(cell);
                 }
                 if index + 1 < row.len() {
                     let width = self.widths.get(index).copied().unwrap_or_default() + GAP;
