@@ -147,7 +147,7 @@ impl Disturb {
         if let Some(other) = other.filter(|_| rand::random_bool(0.2)) {
             // One that has been made a moment ago may have no process yet: that is a leader without a second, too.
             let killed = cluster.kill(&other).await;
-            killed.unwrap_or_else(|fault| say(fault));
+            killed.unwrap_or_else(say);
             say(format!("kill {number}: another replica"));
             return Ok(None);
         }
