@@ -74,7 +74,7 @@ mod tests {
             match (said, told) {
                 (None, None) => {}
                 (Some(said), Some(told)) => {
-                    assert!(said.starts_with(told) && said.is_empty() == told.is_empty(), "{said}")
+                    assert!(said.starts_with(told) && said.is_empty() == told.is_empty(), "{said}");
                 }
                 (said, _) => panic!("{why}: {said:?}"),
             }
