@@ -60,6 +60,27 @@ pub(crate) async fn accept(
     let last = worker.timer.deadline();
     last.set(AT_THE_DOOR);
     welcome_until(&worker, &listener, address, pin!(poll_fn(move |cx| last.poll(cx)))).await;
+    empty(&worker, listener, address);
+}
+
+/// Welcomes those who are still in the queue. On a busy machine the time is up before the runtime has heard of them, so the
+/// kernel itself is asked.
+fn empty(worker: &Rc<Worker>, listener: TcpListener, address: SocketAddr) {
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                if stream.set_nonblocking(true).is_ok()
+                    && let Ok(stream) = TcpStream::from_std(stream)
+                {
+                    welcome(worker, stream, peer, address);
+                }
+            }
+            // Whoever has given up meanwhile has left the queue.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// How long a handshake that is under way may take while its listener closes: a round trip, also to a client far away.
