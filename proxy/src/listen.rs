@@ -46,21 +46,25 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Takes clients at the address of a listener until `stop` says so; then those that are at the door already.
-pub(crate) async fn accept(
+/// Takes clients at the address of a listener until `stop` says so; then those that are at the door already. From the call on
+/// the worker is listening, also where it is told to drain before the result is polled.
+pub(crate) fn accept(
     worker: Rc<Worker>,
     listener: TcpListener,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
-) {
-    let _listening = Rc::clone(&worker.listening);
-    let stopped = pin!(stop.wait_for(|stop| *stop));
-    welcome_until(&worker, &listener, address, stopped).await;
-    turn_away(&listener);
-    let last = worker.timer.deadline();
-    last.set(AT_THE_DOOR);
-    welcome_until(&worker, &listener, address, pin!(poll_fn(move |cx| last.poll(cx)))).await;
-    empty(&worker, listener, address);
+) -> impl Future<Output = ()> {
+    let listening = Rc::clone(&worker.listening);
+    async move {
+        let stopped = pin!(stop.wait_for(|stop| *stop));
+        welcome_until(&worker, &listener, address, stopped).await;
+        turn_away(&listener);
+        let last = worker.timer.deadline();
+        last.set(AT_THE_DOOR);
+        welcome_until(&worker, &listener, address, pin!(poll_fn(move |cx| last.poll(cx)))).await;
+        empty(&worker, listener, address);
+        drop(listening);
+    }
 }
 
 /// Welcomes those who are still in the queue. On a busy machine the time is up before the runtime has heard of them, so the
