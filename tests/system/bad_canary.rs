@@ -6,11 +6,12 @@ use super::crowd::Crowd;
 use super::site::{Site, shop};
 use tidegate_controller::engine::{Action, Phase, Rule};
 
-/// Between two scrapes about 13 people reach the canary, half of whom it fails.
 const VISITORS_PER_SECOND: u32 = 250;
-const SCRAPE_MS: u64 = 500;
-/// What a busy machine may add to the times below: they are those of an unoptimised build beside other tests.
-const SLACK_MS: u64 = 500;
+/// So many people reach the canary between two scrapes, half of whom it fails.
+const PEOPLE_OF_A_SCRAPE: usize = 13;
+/// Those of two scrapes, and of the one that was under way when it turned bad: 20, and three standard deviations. People are
+/// counted, and not seconds: a busy machine brings fewer of them.
+const FAILURES_MAX: usize = 33;
 
 #[tokio::test]
 async fn a_bad_canary_is_rolled_back_within_two_scrapes() {
@@ -36,18 +37,17 @@ async fn a_bad_canary_is_rolled_back_within_two_scrapes() {
     assert!(matches!(last.rule, Rule::Regression | Rule::Tripped), "{}", last.text);
     assert_eq!(last.action, Action::Abort, "{}", last.text);
     let decided = last.at.millis();
-    let took = decided - turned_bad;
-    assert!(took <= 2 * SCRAPE_MS + SLACK_MS, "rolled back after {took} ms");
-
     // A hundred people later, the last one sent to the canary is history.
     let before = crowd.tally().good;
     until("people after the end", async || (crowd.tally().good > before + 100).then_some(())).await;
     let tally = crowd.stop().await;
     let canary = pair.v2.log();
-    let late = canary.last().unwrap().at.saturating_sub(decided);
     let failed = canary.iter().filter(|seen| seen.failed).count();
-    println!("rolled back {took} ms after it turned bad, {failed} failures, the last visitor {late} ms after that");
-    assert!(late <= SLACK_MS, "a visitor reached the canary {late} ms after the decision");
+    let (earlier, after): (Vec<_>, Vec<_>) = canary.iter().partition(|seen| seen.at <= decided);
+    let met = earlier.iter().filter(|seen| seen.failed).count();
+    println!("rolled back {} ms after it turned bad, when {met} people had met a failure", decided - turned_bad);
+    assert!(met <= FAILURES_MAX, "{met} people met a failure before the end");
+    assert!(after.len() <= PEOPLE_OF_A_SCRAPE, "{} people were sent to the canary after the end", after.len());
     assert_eq!(tally.bad.len(), failed, "nobody else failed: {:?}", tally.bad);
     assert!(tally.broken.is_empty(), "{:?}", tally.broken);
 }
