@@ -92,6 +92,8 @@ struct Open {
     attempts: Attempts,
     /// Decisions that nobody was told of: they are not written yet.
     untold: Vec<Logged>,
+    /// The object as it came while it was being written: what is new in it is told from our own change once that is known.
+    unseen: Option<Object>,
 }
 
 impl Desk {
@@ -176,16 +178,20 @@ impl Desk {
     pub fn wrote(&mut self, write: Write, version: Option<String>, now: Timestamp) -> Vec<News> {
         let Some(open) = self.open.get_mut(&write.key).filter(|open| open.uid == write.uid) else { return Vec::new() };
         open.writing = false;
-        let (Some(version), Some(memory)) = (version, write.memory) else {
-            // Either the object has changed, and will be seen, or the API server is away: then all is tried again.
+        let mut news = Vec::new();
+        if let (Some(version), Some(memory)) = (version, write.memory) {
+            open.stamp = false;
+            open.move_on(version);
+            open.conditions = write.status.conditions;
+            news = open.news(&memory);
+            open.case.wrote(memory, write.standing, write.at);
+        } else {
+            // Either the object has changed, and is seen, or the API server is away: then all is tried again.
             open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS);
-            return Vec::new();
-        };
-        open.stamp = false;
-        open.move_on(version);
-        open.conditions = write.status.conditions;
-        let news = open.news(&memory);
-        open.case.wrote(memory, write.standing, write.at);
+        }
+        if let Some(object) = open.unseen.take() {
+            open.renew(None, &object, now);
+        }
         news
     }
 
@@ -241,6 +247,7 @@ impl Open {
             waits: false,
             attempts: Attempts::default(),
             untold: Vec::new(),
+            unseen: None,
         };
         open.hear(object, now);
         open
@@ -258,7 +265,11 @@ impl Open {
             self.case.asked = asked.clone();
             self.due = now;
         }
-        if object.version == self.version || self.writing || self.past.contains(&object.version) {
+        if object.version == self.version || self.past.contains(&object.version) {
+            return;
+        }
+        if self.writing {
+            self.unseen = Some(object.clone());
             return;
         }
         self.move_on(object.version.clone());

@@ -163,6 +163,38 @@ fn a_wish_is_carried_out_once() {
 }
 
 #[test]
+fn a_wish_that_comes_while_the_object_is_written_is_heard() {
+    for refused in [false, true] {
+        let mut office = Office::new();
+        office.turn(at(0));
+        office.desk.read(told(0, at(30_000)));
+        let (_, writes) = office.desk.look(&office.world, &office.served, at(30_001));
+        assert_eq!(writes.len(), 1, "evidence");
+        let wished = |office: &mut Office| {
+            office.stored.wish = Some(wish("w1", Verb::Abort));
+            office.version += 1;
+            office.stored.version = office.version.to_string();
+            // The watch is faster than the answer to the write.
+            office.desk.take(std::slice::from_ref(&office.stored), at(30_002));
+        };
+        for write in writes {
+            if refused {
+                wished(&mut office);
+                office.told.extend(office.desk.wrote(write, None, at(30_003)));
+            } else {
+                office.version += 1;
+                let version = office.version.to_string();
+                office.stored.memory = write.memory.clone().map(Arc::new);
+                wished(&mut office);
+                office.desk.wrote(write, Some(version), at(30_003));
+            }
+        }
+        assert_eq!(office.turn(at(30_004)), 1, "at once, whatever else happens in the cluster");
+        assert_eq!(office.phase(), Some(Phase::Aborted));
+    }
+}
+
+#[test]
 fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
     let mut office = Office::new();
     office.turn(at(0));
