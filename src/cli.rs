@@ -10,10 +10,11 @@ use tidegate::operate::{self, Target, Verb};
 use tidegate::output::Format;
 use tidegate::{CommandError, Exit, check, run};
 use tidegate_config::Name;
+use tidegate_terminal::EXIT_CODES;
 
 /// Splits HTTP traffic between the versions of a service and shifts it on evidence.
 #[derive(Debug, Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(version, after_help = format!("{AFTER_HELP}\n\n{EXIT_CODES}"))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -24,14 +25,7 @@ Examples:
   tidegate demo                          watch a rollout from end to end, on this machine alone
   tidegate run -c tidegate.yaml          proxy and controller, until SIGTERM
   tidegate status --watch                the rollouts of the running instance
-  tidegate abort shop                    all visitors back to the stable version
-
-Exit codes:
-  0  done; of a rollout: promoted
-  1  something failed
-  2  the command line is wrong
-  3  the rollout was rolled back
-  4  the rollout is not decided";
+  tidegate abort shop                    all visitors back to the stable version";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -4,8 +4,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tidegate_config::Span;
 use tidegate_controller::engine::Verb;
-use tidegate_terminal::Exit;
 use tidegate_terminal::output::Format;
+use tidegate_terminal::{EXIT_CODES, Exit};
 
 use crate::cluster::Cluster;
 use crate::connect::Target;
@@ -18,7 +18,7 @@ use crate::{CommandError, seen};
 
 /// Watches and steers the rollouts of a cluster, with your own credentials.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl-tidegate", bin_name = "kubectl tidegate", version, after_help = AFTER_HELP)]
+#[command(name = "kubectl-tidegate", bin_name = "kubectl tidegate", version, after_help = format!("{AFTER_HELP}\n\n{EXIT_CODES}"))]
 pub(crate) struct Cli {
     #[command(flatten)]
     target: Target,
@@ -33,14 +33,7 @@ Examples:
   kubectl tidegate status shop --wait      until it is over
   kubectl tidegate abort shop              all visitors back to the stable version
 
-A rollout is named as NAME, rollout/NAME or svc/NAME.
-
-Exit codes:
-  0  done; of a rollout: promoted
-  1  something failed
-  2  the command line is wrong
-  3  the rollout was rolled back
-  4  the rollout is not decided";
+A rollout is named as NAME, rollout/NAME or svc/NAME.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

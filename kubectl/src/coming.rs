@@ -2,7 +2,7 @@
 //! follows from it the object still tells of the last one, and a script that waits must not take that one's end for its own.
 
 use tidegate_cluster::rollout_object::{Memory, RolloutSpec};
-use tidegate_cluster::versions::{discover, roles};
+use tidegate_cluster::versions::{discover, roles, selects};
 use tidegate_cluster::world::{Key, World};
 use tidegate_config::Name;
 
@@ -21,12 +21,10 @@ pub(crate) fn is_coming(world: &World, service: &Key, spec: &RolloutSpec, memory
 
 /// Whether a Deployment behind a Service was changed, and nobody has made pods of that yet.
 fn is_unseen(world: &World, service: &Key) -> bool {
-    let spec = world.services.get(service).and_then(|service| service.spec.as_ref());
-    let Some(selector) = spec.and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty()) else { return false };
+    let Some(service) = world.services.get(service) else { return false };
     world.deployments.values().any(|deployment| {
         let template = deployment.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
-        let labels = template.and_then(|template| template.labels.as_ref());
-        let selected = selector.iter().all(|(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value));
+        let selected = selects(service, template.and_then(|template| template.labels.as_ref()));
         let seen = deployment.status.as_ref().and_then(|status| status.observed_generation);
         selected && seen < deployment.metadata.generation
     })

@@ -90,7 +90,7 @@ fn empty(worker: &Rc<Worker>, listener: TcpListener, address: SocketAddr) {
 /// How long a handshake that is under way may take while its listener closes: a round trip, also to a client far away.
 const AT_THE_DOOR: Duration = Duration::from_millis(100);
 
-/// Welcomes clients until `end`, and all of them that have come by then.
+/// Welcomes clients until `end`, and all of them that the runtime has heard of by then.
 async fn welcome_until<F: Future>(
     worker: &Rc<Worker>,
     listener: &TcpListener,

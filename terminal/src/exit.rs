@@ -5,7 +5,16 @@ use std::process::ExitCode;
 use tidegate_controller::engine::Phase;
 use tidegate_controller::view::ServiceView;
 
-/// The exit codes; `--help` repeats them.
+/// The exit codes, for `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; of a rollout: promoted
+  1  something failed
+  2  the command line is wrong
+  3  the rollout was rolled back
+  4  the rollout is not decided";
+
+/// The exit codes; [`EXIT_CODES`] repeats them for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0: done; of a rollout: promoted.
@@ -28,9 +37,7 @@ impl Exit {
             Self::Undecided => 4,
         }
     }
-}
 
-impl Exit {
     /// How the rollout of a service came out; `None` while it may still move by itself. At its deadline it does not.
     pub fn of(view: &ServiceView) -> Option<Self> {
         let Some(report) = &view.rollout else { return Some(Self::Done) };

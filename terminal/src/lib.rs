@@ -5,4 +5,4 @@ mod exit;
 pub mod output;
 pub mod text;
 
-pub use exit::Exit;
+pub use exit::{EXIT_CODES, Exit};

@@ -1,5 +1,5 @@
-//! PURE. Which gates of pods are to be opened, and which to be shut, and which pods may start. It follows from what is written down alone: a promotion
-//! is written before a gate opens, and whoever leads opens every gate that nobody holds.
+//! PURE. Which gates of pods are to be opened, and which to be shut, and which pods may start. It follows from what is written
+//! down alone: a promotion is written before a gate opens, and whoever leads opens every gate that nobody holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -46,21 +46,19 @@ impl Applied {
         if there && self.0.get(gateway) == Some(&print) {
             return Ok(());
         }
-        let seen = (
-            seen(client, authority).await?,
-            seen(client, service_account).await?,
-            seen(client, service).await?,
-            seen(client, deployment).await?,
-        );
+        let authority_seen = seen(client, authority).await?;
+        let account_seen = seen(client, service_account).await?;
+        let service_seen = seen(client, service).await?;
+        let deployment_seen = seen(client, deployment).await?;
         let budgets: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), &gateway.namespace);
         let budget_seen = budgets.get_metadata_opt(&name).await?.map(|it| it.metadata);
         if !leads().await? {
             return Ok(());
         }
-        apply(client, authority, seen.0).await?;
-        apply(client, service_account, seen.1).await?;
-        apply(client, service, seen.2).await?;
-        apply(client, deployment, seen.3).await?;
+        apply(client, authority, authority_seen).await?;
+        apply(client, service_account, account_seen).await?;
+        apply(client, service, service_seen).await?;
+        apply(client, deployment, deployment_seen).await?;
         match (disruption_budget, budget_seen) {
             (Some(budget), seen) => apply(client, budget, seen.and_then(|it| it.resource_version)).await?,
             (None, Some(seen)) => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::Resource;
 use kube::api::ObjectMeta;
+use kube::{Resource, ResourceExt};
 use tidegate_config::Name;
 
 use crate::digest::digits;
@@ -115,10 +115,8 @@ pub(super) fn end(world: &World, key: &Key, job: &Job) -> Option<End> {
 
 /// The end of what the last pod of a Job that failed wrote.
 fn last_lines(world: &World, job: &Key) -> Option<String> {
-    let is_of = |pod: &&std::sync::Arc<Pod>| {
-        pod.metadata.labels.as_ref().and_then(|labels| labels.get(JOB_NAME)).is_some_and(|name| *name == job.name)
-    };
-    let ends = world.pods_of(&job.namespace).filter(is_of).flat_map(|pod| failures(pod));
+    let pods = world.pods_of(&job.namespace).filter(|pod| pod.labels().get(JOB_NAME) == Some(&job.name));
+    let ends = pods.flat_map(|pod| failures(pod));
     let last = ends.max_by_key(|end| end.finished_at.clone())?;
     let text = last.message.as_deref().unwrap_or_default().trim();
     let skipped = text.chars().count().saturating_sub(LINES_MAX);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::ResourceExt;
 use tidegate_config::{Name, OnFailure, RolloutId};
 use tidegate_controller::engine::Phase;
@@ -40,13 +40,10 @@ fn undo(world: &World, object: &Object) -> Option<Undo> {
     let aborted = due(asked, memory)?;
     let deployment = deployment_of(world, &asked.service)?;
     let from = aborted_revision(world, &deployment, memory)?;
-    let to = world
-        .replica_sets_of(&deployment)
-        .find(|set| template_hash(set) == memory.stable.as_ref().map(Name::as_str))?;
+    let to = revision(world, &deployment, memory.stable.as_ref()?)?;
     let there = world.deployments.get(&deployment)?;
     // What somebody holds on purpose, or takes away, is theirs.
-    let paused = there.spec.as_ref().is_some_and(|spec| spec.paused == Some(true));
-    let free = !paused && there.metadata.deletion_timestamp.is_none();
+    let free = !is_paused(there) && there.metadata.deletion_timestamp.is_none();
     free.then(|| Undo {
         rollout: object.key.clone(),
         uid: object.uid.clone(),
@@ -67,6 +64,15 @@ fn due(asked: &Asked, memory: &Memory) -> Option<RolloutId> {
 fn aborted_revision<'a>(world: &'a World, deployment: &Key, memory: &Memory) -> Option<&'a Arc<ReplicaSet>> {
     let canary = &memory.record.rollout.as_ref()?.canary;
     newest_revision(world, deployment).filter(|set| template_hash(set) == Some(canary.as_str()))
+}
+
+/// The replica set of a version.
+fn revision<'a>(world: &'a World, deployment: &Key, version: &Name) -> Option<&'a Arc<ReplicaSet>> {
+    world.replica_sets_of(deployment).find(|set| template_hash(set) == Some(version.as_str()))
+}
+
+fn is_paused(deployment: &Deployment) -> bool {
+    deployment.spec.as_ref().is_some_and(|spec| spec.paused == Some(true))
 }
 
 /// Notes that there is nothing left to undo: the Deployment asks for another version, whoever has seen to it.
@@ -90,13 +96,12 @@ pub(super) fn impossible(world: &World, asked: &Asked, memory: &Memory) -> Optio
     };
     aborted_revision(world, &deployment, memory)?;
     let stable = memory.stable.as_ref()?;
-    if !world.replica_sets_of(&deployment).any(|set| template_hash(set) == Some(stable.as_str())) {
+    if revision(world, &deployment, stable).is_none() {
         return Some(format!(
             "spec.onFailure: undo: Deployment {deployment} has no replica set of {stable} any more \
              (spec.revisionHistoryLimit), so it holds"
         ));
     }
     let there = world.deployments.get(&deployment)?;
-    let paused = there.spec.as_ref().is_some_and(|spec| spec.paused == Some(true));
-    paused.then(|| format!("spec.onFailure: undo: Deployment {} is paused, so it holds", there.name_any()))
+    is_paused(there).then(|| format!("spec.onFailure: undo: Deployment {} is paused, so it holds", there.name_any()))
 }

@@ -1,11 +1,13 @@
 //! PURE. The gates of a rollout that are Jobs: which of them are due, how they stand, what the rollout waits for.
 
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
 use tidegate_config::limits::OBJECT_GATES_MAX;
 use tidegate_controller::engine::{Gates, Phase, Status};
 
 use super::job::{End, Owner, Tried, end, is_of, name};
 use super::object::Asked;
-use crate::rollout_object::{Before, Gate, GateState, GateStatus, shortened};
+use crate::rollout_object::{Before, GATE_LABEL, Gate, GateState, GateStatus, shortened};
 use crate::versions::deployment_of;
 use crate::webhook::is_gateable;
 use crate::world::{Key, World};
@@ -114,14 +116,11 @@ impl Work<'_> {
 
     /// A Job of the same gate for another version that has not ended: two migrations at once do harm.
     pub(super) fn under_way(&self, gate: &GateStatus) -> Option<&Key> {
-        let gate_of = |job: &k8s_openapi::api::batch::v1::Job| {
-            job.metadata.labels.as_ref().and_then(|labels| labels.get(crate::rollout_object::GATE_LABEL)).cloned()
-        };
-        let other = |key: &Key, job: &k8s_openapi::api::batch::v1::Job| {
+        let other = |key: &Key, job: &Job| {
             key.namespace == self.owner.key.namespace
                 && key.name != gate.job
                 && is_of(self.owner.uid, job)
-                && gate_of(job).as_deref() == Some(gate.name.as_str())
+                && job.labels().get(GATE_LABEL) == Some(&gate.name)
                 && end(self.world, key, job).is_none()
         };
         self.world.jobs.iter().find(|(key, job)| other(key, job)).map(|(key, _)| key)

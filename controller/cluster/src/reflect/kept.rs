@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Scope, watched};
 use crate::rollout_object::{GATE_LABEL, Rollout};
+use crate::versions::is_of_gate;
 use crate::webhook::fingerprint;
 use crate::world::{Objects, World};
 
@@ -141,7 +142,7 @@ fn trim_pod(pod: &mut Pod) {
             ..Default::default()
         });
     }
-    let works = pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(GATE_LABEL));
+    let works = is_of_gate(pod);
     if let Some(status) = pod.status.take() {
         pod.status = Some(k8s_openapi::api::core::v1::PodStatus {
             phase: status.phase,

@@ -8,9 +8,7 @@ use serde_json::json;
 
 use crate::lead::Undo;
 use crate::lead::infrastructure::FIELD_MANAGER;
-
-/// The label that the Deployment controller adds to a template.
-const HASH: &str = "pod-template-hash";
+use crate::versions::TEMPLATE_HASH;
 
 /// Sets a Deployment back; says whether it was. It is not where it has changed since: then it asks for something else. `leads`
 /// is asked once it has been read: whoever leads by then may have set it back, and somebody may have applied it again.
@@ -43,7 +41,7 @@ pub(super) async fn carry_out(
 fn template(set: ReplicaSet) -> Option<PodTemplateSpec> {
     let mut template = set.spec?.template?;
     if let Some(labels) = template.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut()) {
-        labels.remove(HASH);
+        labels.remove(TEMPLATE_HASH);
     }
     Some(template)
 }

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::catalog::Catalog;
+use crate::versions::selects;
 use crate::world::{Key, World};
 
 /// The Services, by their namespace and one of the labels that each selects: a pod is compared with few of them.
@@ -33,14 +34,13 @@ impl<'a> Aims<'a> {
     /// workload alone, so there is one Service at most in nearly every cluster.
     pub(super) fn at(&self, pod: &Pod, namespace: &str, name: &str) -> impl Iterator<Item = (Key, String)> {
         let labels = pod.metadata.labels.as_ref();
-        let has = |(label, value): (&String, &String)| labels.and_then(|labels| labels.get(label)) == Some(value);
         let mut found = Vec::new();
         for (label, value) in labels.into_iter().flatten() {
             for (key, service) in self.0.get(&(namespace, label.as_str(), value.as_str())).into_iter().flatten() {
-                let Some(spec) = &service.spec else { continue };
-                if spec.selector.iter().flatten().all(has) {
+                if selects(service, labels) {
                     let aims = |target: &Option<IntOrString>| *target == Some(IntOrString::String(name.to_owned()));
-                    let ports = spec.ports.iter().flatten().filter(|port| aims(&port.target_port));
+                    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+                    let ports = ports.filter(|port| aims(&port.target_port));
                     found.extend(ports.map(|port| (Key::clone(key), port.port.to_string())));
                 }
             }

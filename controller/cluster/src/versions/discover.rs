@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 use tidegate_config::Name;
 
-use super::pods::{Owner, controller_of, owner};
-use crate::rollout_object::GATE_LABEL;
+use super::pods::{Owner, TEMPLATE_HASH, controller_of, is_of_gate, owner};
 use crate::world::{Key, World};
 
 /// Where versions come from.
@@ -121,19 +120,16 @@ pub fn workloads(world: &World, service: &Key) -> BTreeSet<Key> {
 
 /// The pods that a Service selects; none where it selects by nothing. Those of gates are none of its versions.
 pub fn selected(world: &World, service: &Key) -> Vec<Arc<Pod>> {
-    let spec = world.services.get(service).and_then(|object| object.spec.as_ref());
-    let Some(selector) = spec.and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty()) else {
-        return Vec::new();
-    };
-    let has = |pod: &Pod| {
-        let labels = pod.metadata.labels.as_ref();
-        selector.iter().all(|(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value))
-    };
-    world.pods_of(&service.namespace).filter(|pod| has(pod) && !has_ended(pod) && !works(pod)).cloned().collect()
+    let Some(object) = world.services.get(service) else { return Vec::new() };
+    let has = |pod: &Pod| selects(object, pod.metadata.labels.as_ref());
+    world.pods_of(&service.namespace).filter(|pod| has(pod) && !has_ended(pod) && !is_of_gate(pod)).cloned().collect()
 }
 
-fn works(pod: &Pod) -> bool {
-    pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(GATE_LABEL))
+/// Whether a Service selects pods with these labels; none where it selects by nothing.
+pub fn selects(service: &Service, labels: Option<&BTreeMap<String, String>>) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()).filter(|it| !it.is_empty());
+    let has = |(name, value): (&String, &String)| labels.and_then(|labels| labels.get(name)) == Some(value);
+    selector.is_some_and(|selector| selector.iter().all(has))
 }
 
 /// A pod that ran to its end stays as an object for a while.
@@ -210,7 +206,7 @@ fn made(world: &World, owner: &Owner, pod: &Pod) -> i64 {
 
 /// The hash that a revision's pods are labelled with.
 pub(crate) fn template_hash(set: &ReplicaSet) -> Option<&str> {
-    set.metadata.labels.as_ref()?.get("pod-template-hash").map(String::as_str)
+    set.metadata.labels.as_ref()?.get(TEMPLATE_HASH).map(String::as_str)
 }
 
 /// The number of a revision (`deployment.kubernetes.io/revision`), which an undo raises, too.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use crate::rollout_object::GATE_LABEL;
 use crate::world::{Key, World};
 
 /// The readiness gate by which a pod of a version that is being tried waits for its promotion
@@ -16,7 +17,7 @@ pub const GATE: &str = "tidegate.dev/promoted";
 pub const MIGRATION: &str = "tidegate.dev/migration";
 
 /// The label by which the Deployment controller tells revisions apart.
-const TEMPLATE_HASH: &str = "pod-template-hash";
+pub(crate) const TEMPLATE_HASH: &str = "pod-template-hash";
 /// The label by which that of a `StatefulSet` does.
 const REVISION_HASH: &str = "controller-revision-hash";
 
@@ -93,6 +94,11 @@ pub fn is_open(pod: &Pod) -> Held {
     } else {
         Held::Shut
     }
+}
+
+/// Whether a pod is of a gate's Job.
+pub(crate) fn is_of_gate(pod: &Pod) -> bool {
+    pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(GATE_LABEL))
 }
 
 /// Whether our gate holds a pod back before it is scheduled.

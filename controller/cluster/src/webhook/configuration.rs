@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use tidegate_inject::INJECT;
 
 use super::server::PATH;
-use super::valves::HASH;
+use crate::versions::TEMPLATE_HASH;
 
 /// The name of the configuration.
 pub const NAME: &str = "tidegate";
@@ -36,7 +36,7 @@ pub struct Place {
 /// Deployment or an annotation of ours may concern, in any namespace; and all others in namespaces with our label.
 pub fn configuration(place: &Place) -> MutatingWebhookConfiguration {
     let in_map = |name: &str, map: &str| format!("(has(object.metadata.{map}) && '{name}' in object.metadata.{map})");
-    let concerned = format!("{} || {}", in_map(HASH, "labels"), in_map(INJECT, "annotations"));
+    let concerned = format!("{} || {}", in_map(TEMPLATE_HASH, "labels"), in_map(INJECT, "annotations"));
     let others = format!("!({concerned})");
     let labelled = LabelSelectorRequirement { key: INJECT.to_owned(), operator: "Exists".to_owned(), values: None };
     MutatingWebhookConfiguration {

@@ -8,12 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use tidegate_config::Problem;
 
-use super::valves::{Gating, HASH, Standing, Valves};
-pub use crate::versions::MIGRATION;
+use super::valves::{Gating, Standing, Valves};
+use crate::versions::TEMPLATE_HASH;
+pub use crate::versions::{GATE as PROMOTED, MIGRATION};
 use crate::world::Key;
-
-/// The condition that a held pod waits for before it is ready.
-pub const PROMOTED: &str = "tidegate.dev/promoted";
 
 /// What a pod gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +61,7 @@ fn origin<'a>(namespace: &str, pod: &'a ObjectMeta) -> Option<(Key, &'a str)> {
     if owner.api_version != "apps/v1" || owner.kind != "ReplicaSet" {
         return None;
     }
-    let hash = pod.labels.as_ref()?.get(HASH)?;
+    let hash = pod.labels.as_ref()?.get(TEMPLATE_HASH)?;
     let deployment = owner.name.strip_suffix(hash)?.strip_suffix('-')?;
     Some((Key::new(namespace, deployment), &owner.uid))
 }

@@ -9,10 +9,9 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tidegate_config::Problem;
 
+use crate::versions::{TEMPLATE_HASH, template_hash};
 use crate::world::Key;
 
-/// The label of a Deployment's pods and replica sets that tells revisions apart.
-pub(super) const HASH: &str = "pod-template-hash";
 /// What `kubectl rollout restart` writes into a template.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 /// The annotation of a template that stands for another one. It is in no object of a cluster.
@@ -62,7 +61,7 @@ impl Valve {
         stable: &str,
         promoted: &BTreeSet<String>,
     ) -> BTreeMap<String, Standing> {
-        let all: Vec<_> = replica_sets.into_iter().filter_map(|set| Some((hash(set)?, set))).collect();
+        let all: Vec<_> = replica_sets.into_iter().filter_map(|set| Some((template_hash(set)?, set))).collect();
         let template = |set: &'a ReplicaSet| set.spec.as_ref()?.template.as_ref();
         let stable_template = all.iter().find(|(hash, _)| *hash == stable).and_then(|(_, set)| template(set));
         let standing = |hash: &str, set| match (template(set), stable_template) {
@@ -73,10 +72,6 @@ impl Valve {
         };
         all.into_iter().filter_map(|(hash, set)| Some((set.metadata.uid.clone()?, standing(hash, set)))).collect()
     }
-}
-
-fn hash(set: &ReplicaSet) -> Option<&str> {
-    set.metadata.labels.as_ref()?.get(HASH).map(String::as_str)
 }
 
 /// Whether two templates differ in the time of a restart only (and in the hash, which follows from it).
@@ -98,7 +93,7 @@ fn bare(template: &PodTemplateSpec) -> PodTemplateSpec {
     let mut template = template.clone();
     if let Some(metadata) = &mut template.metadata {
         // No annotations and an empty map of them are the same.
-        for (map, name) in [(&mut metadata.labels, HASH), (&mut metadata.annotations, RESTARTED_AT)] {
+        for (map, name) in [(&mut metadata.labels, TEMPLATE_HASH), (&mut metadata.annotations, RESTARTED_AT)] {
             map.get_or_insert_default().remove(name);
         }
     }

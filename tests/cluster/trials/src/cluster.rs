@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::Fault;
 
 /// Where the controller is installed.
-const SYSTEM: &str = "tidegate-system";
+pub(crate) const SYSTEM: &str = "tidegate-system";
 /// For which `kubectl` is tried again.
 const PATIENCE: Duration = Duration::from_mins(4);
 const AGAIN: Duration = Duration::from_secs(2);
@@ -42,19 +42,23 @@ impl Cluster {
         Ok(Self { client: Client::try_default().await? })
     }
 
+    /// The pods of a component of ours.
+    pub(crate) async fn pods(&self, namespace: &str, component: &str) -> Result<Vec<Pod>, Fault> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let labels = format!("tidegate.dev/component={component}");
+        Ok(pods.list(&ListParams::default().labels(&labels)).await?.items)
+    }
+
     /// The replicas that are not on their way out.
     pub(crate) async fn replicas(&self) -> Result<Vec<Replica>, Fault> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), SYSTEM);
-        let found = pods.list(&ListParams::default().labels("tidegate.dev/component=controller")).await?;
-        let there = found.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let there = self.pods(SYSTEM, "controller").await?.into_iter().filter(is_there);
         Ok(there.map(|pod| Replica { name: pod.name_any(), uid: pod.uid().unwrap_or_default() }).collect())
     }
 
     /// How often containers of the replicas were started again.
     pub(crate) async fn restarts(&self) -> Result<i32, Fault> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), SYSTEM);
-        let found = pods.list(&ListParams::default().labels("tidegate.dev/component=controller")).await?;
-        let containers = found.items.into_iter().filter_map(|pod| pod.status?.container_statuses).flatten();
+        let found = self.pods(SYSTEM, "controller").await?;
+        let containers = found.into_iter().filter_map(|pod| pod.status?.container_statuses).flatten();
         Ok(containers.map(|container| container.restart_count).sum())
     }
 
@@ -72,6 +76,11 @@ impl Cluster {
         replica.signal(Signal::KILL)?;
         kubectl(&["-n", SYSTEM, "delete", "pod", &replica.name, "--force", "--grace-period=0"], "").await.map(drop)
     }
+}
+
+/// Whether a pod is not on its way out.
+pub(crate) fn is_there(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
 }
 
 impl Replica {

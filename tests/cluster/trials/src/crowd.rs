@@ -42,9 +42,7 @@ impl Seen {
     pub(crate) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         for (into, from) in [(&mut self.visitors, &other.visitors), (&mut self.failed, &other.failed)] {
-            for (name, count) in from {
-                *into.entry(name.clone()).or_default() += count;
-            }
+            add(into, from.iter().map(|(name, count)| (name, *count)));
         }
     }
 }
@@ -74,19 +72,21 @@ async fn listen(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdou
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(second) = serde_json::from_str::<Value>(&line) else { continue };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut requests = BTreeMap::new();
-        add(&mut requests, &second["requests"]);
-        seen.requests += requests.values().sum::<u64>();
-        add(&mut seen.visitors, &second["visitors"]);
-        let mut visitors = BTreeMap::new();
-        add(&mut visitors, &second["visitors"]);
+        seen.requests += counts(&second["requests"]).map(|(_, count)| count).sum::<u64>();
+        add(&mut seen.visitors, counts(&second["visitors"]));
+        let visitors = counts(&second["visitors"]).map(|(name, count)| (name.clone(), count)).collect();
         seen.seconds.push((Clock::System.now().millis(), visitors));
-        add(&mut seen.failed, &second["failed"]);
+        add(&mut seen.failed, counts(&second["failed"]));
     }
 }
 
-fn add(counts: &mut BTreeMap<String, u64>, more: &Value) {
-    for (name, count) in more.as_object().into_iter().flatten() {
-        *counts.entry(name.clone()).or_default() += count.as_u64().unwrap_or_default();
+/// What is counted in an object of JSON.
+fn counts(object: &Value) -> impl Iterator<Item = (&String, u64)> {
+    object.as_object().into_iter().flatten().map(|(name, count)| (name, count.as_u64().unwrap_or_default()))
+}
+
+fn add<'a>(counts: &mut BTreeMap<String, u64>, more: impl Iterator<Item = (&'a String, u64)>) {
+    for (name, count) in more {
+        *counts.entry(name.clone()).or_default() += count;
     }
 }

@@ -16,9 +16,9 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep};
 
 use crate::application::{Application, KINDS};
-use crate::cluster::{Cluster, Replica, kubectl};
+use crate::cluster::{Cluster, Replica, is_there, kubectl};
 use crate::crowd::Seen;
-use crate::outcome::{Outcome, spread, table, unlike};
+use crate::outcome::{Outcome, milliseconds, spread, table, unlike};
 use crate::stage::{NAMESPACE, Stage};
 use crate::way::{Through, Way};
 use crate::{Fault, say};
@@ -207,7 +207,7 @@ impl Disturb {
 async fn evict(cluster: &Cluster) -> Result<String, Fault> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     let there = pods.list(&ListParams::default()).await?.items;
-    let there: Vec<Pod> = there.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
+    let there: Vec<Pod> = there.into_iter().filter(is_there).collect();
     let Some(pod) = there.get(rand::random_range(0..there.len().max(1))) else { return Ok("no pod".to_owned()) };
     let name = pod.name_any();
     match pods.evict(&name, &EvictParams::default()).await {
@@ -230,10 +230,6 @@ async fn scale() -> Result<(), Fault> {
         sleep(Duration::from_secs(pause)).await;
     }
     kubectl(&["-n", NAMESPACE, "delete", "horizontalpodautoscalers", "--all"], "").await.map(drop)
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The replica that leads, once one does that is not `before`.

@@ -1,6 +1,7 @@
 //! PURE. What releases came to, as a table.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use tidegate_config::Share;
 use tidegate_controller::engine::Phase;
@@ -33,6 +34,11 @@ impl fmt::Display for Outcome {
         write!(f, "{application} {version}: {phase:?} after {seconds} s, by {}", shares.join(" "))?;
         write!(f, "; {judged} of {came} visitors judged")
     }
+}
+
+/// A time in whole milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Middle, 99th percentile and greatest, of milliseconds.

@@ -12,19 +12,22 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
+use tidegate_cluster::gateway::ADMIN_PORT;
 use tidegate_cluster::keys::keys;
+use tidegate_cluster::lead::Wish;
 use tidegate_cluster::rollout_object::{Phase, Rollout};
 use tidegate_config::{Key, Name};
+use tidegate_controller::engine::Verb;
 use tidegate_controller::publish::{Keys, salt};
 use tidegate_proxy::assign::Draw;
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{Instant, interval};
 
-use crate::cluster::{Cluster, kubectl};
-use crate::outcome::spread;
+use crate::cluster::{Cluster, SYSTEM, is_there, kubectl};
+use crate::outcome::{milliseconds, spread};
 use crate::stage::{NAMESPACE, Stage};
 use crate::way::{Through, Way};
 use crate::{Fault, say};
@@ -63,7 +66,7 @@ impl Shares {
 
     async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
-        let keys = keys(&cluster.client, "tidegate-system").await?;
+        let keys = keys(&cluster.client, SYSTEM).await?;
         let stage =
             Stage::set(&cluster, (Way::InPlace, Through::Gateway), &[(NAME, &policy())], &gateway(self.proxies))
                 .await?;
@@ -102,6 +105,8 @@ impl Shares {
             rollout.status.and_then(|status| status.remembered().ok().flatten()).ok_or("nothing remembered")?;
         let id = memory.record.rollout.as_ref().map(|status| status.rollout);
         let service: Name = format!("{NAME}.{NAMESPACE}").parse()?;
+        // A command must name who writes it.
+        let by = kubectl(&["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"], "").await?;
         let salt = salt(&keys.master, &service, id);
         for percent in 1..50 {
             let visitor = visitor(&salt, (percent - 1) * 10_000, percent * 10_000).ok_or("no such visitor")?;
@@ -110,7 +115,7 @@ impl Shares {
             for proxy in proxies {
                 waits.spawn_local(first(proxy.clone(), Rc::clone(&watched)));
             }
-            command(cluster, version, percent).await?;
+            command(cluster, &by, &format!("{version}-{percent}")).await?;
             let share = format!("{percent}%");
             let says = |rollout: &Rollout| {
                 rollout.status.as_ref().and_then(|it| it.share).is_some_and(|found| found.to_string() == share)
@@ -123,13 +128,9 @@ impl Shares {
                 statuses.borrow_mut().push(milliseconds(seen.saturating_duration_since(told)));
             }
         }
-        command(cluster, version, 100).await?;
+        command(cluster, &by, &format!("{version}-100")).await?;
         kubectl(&["-n", NAMESPACE, "rollout", "status", &deployment, "--timeout=120s"], "").await.map(drop)
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Fifty steps that only commands take.
@@ -156,20 +157,11 @@ data: {{serviceType: ClusterIP, replicas: '{proxies}', cpu: 10m, memory: 64Mi}}
 }
 
 async fn proxies(cluster: &Cluster) -> Result<Vec<String>, Fault> {
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    let found = pods.list(&ListParams::default().labels("tidegate.dev/component=proxy")).await?;
-    let there = found.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let there = cluster.pods(NAMESPACE, "proxy").await?.into_iter().filter(is_there);
     let address = |pod: Pod| {
-        let port = pod
-            .spec?
-            .containers
-            .first()?
-            .ports
-            .as_ref()?
-            .iter()
-            .find(|port| port.container_port != 9090)?
-            .container_port;
-        Some(format!("{}:{port}", pod.status?.pod_ip?))
+        let ports = pod.spec?.containers.into_iter().next()?.ports?;
+        let port = ports.into_iter().find(|port| port.container_port != i32::from(ADMIN_PORT))?;
+        Some(format!("{}:{}", pod.status?.pod_ip?, port.container_port))
     };
     Ok(there.filter_map(address).collect())
 }
@@ -180,16 +172,11 @@ fn visitor(salt: &Key, from: u32, to: u32) -> Option<String> {
     found.into_iter().find(|name| (from..to).contains(&Draw::of(salt, name.as_bytes()).place()))
 }
 
-async fn command(cluster: &Cluster, version: u32, percent: u32) -> Result<(), Fault> {
+async fn command(cluster: &Cluster, by: &str, id: &str) -> Result<(), Fault> {
     let rollouts: Api<Rollout> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    let annotations = json!({
-        "tidegate.dev/command": "promote",
-        "tidegate.dev/command-id": format!("{version}-{percent}"),
-        "tidegate.dev/command-by": "kubernetes-admin",
-    });
+    let annotations = Wish::annotations(id, Verb::Promote { full: false }, by);
     let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
-    rollouts.patch(NAME, &PatchParams::default(), &patch).await?;
-    Ok(())
+    rollouts.patch(NAME, &PatchParams::default(), &patch).await.map(drop).map_err(Fault::from)
 }
 
 /// Asks one proxy until the visitor sees the version; returns when.
