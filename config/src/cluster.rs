@@ -33,6 +33,10 @@ pub struct ClusterOptions {
     pub on_failure: OnFailure,
     /// How the share and the number of ready pods go together. Default `wait`.
     pub capacity: Capacity,
+    /// Whether the workload of the version that was replaced gets 0 replicas once the rollout is promoted, which blue/green
+    /// is at the end of its standby. Default false: it stays, until somebody takes it away. Of one workload that is updated
+    /// in place nothing is left.
+    pub scale_down: bool,
 }
 
 /// What becomes of the workload after an abort.

@@ -68,6 +68,7 @@ pub(crate) fn asked(service: &str) -> Asked {
         ignores_capacity: false,
         gates: Vec::new().into(),
         on_failure: tidegate_config::OnFailure::Hold,
+        scale_down: false,
     }
 }
 

@@ -13,6 +13,7 @@ use tidegate_controller::service_record::{Logged, ServiceRecord};
 use super::fault::Fault;
 use super::job::{Owner, Tried};
 use super::object::Asked;
+use super::scale_down;
 use super::served::Served;
 use super::standing::standing;
 use super::undo;
@@ -102,13 +103,15 @@ impl Case {
             Err(_) => retreat(&mut self.memory.record),
         }
         undo::note(world, &self.asked, &mut self.memory);
+        scale_down::note(world, &self.asked, &mut self.memory);
         self.standing = standing(&self.asked, &self.memory, seen.as_ref().err(), moment);
         looked
     }
 
     fn turn(&mut self, site: Option<&Site>, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
         let Moment { proxies, served, now, .. } = *moment;
-        let Memory { stable, trusted, record, answered, undone: _, gates, decisions } = &mut self.memory;
+        let Memory { stable, trusted, record, answered, undone: _, scaled_down: _, gates, decisions } =
+            &mut self.memory;
         let mut outcome = Outcome { again_ms: IDLE_MS, ..Outcome::default() };
         let served_by = u32::try_from(proxies.targets().len()).unwrap_or(u32::MAX);
         let (name, service) = (&self.asked.name, site.map(|site| &site.service));
@@ -162,7 +165,7 @@ impl Case {
             let reasons: Vec<_> =
                 standing.iter().map(|known| (known.about, known.holds, known.reason.clone())).collect();
             let epoch = memory.record.epochs.current();
-            let gates = (memory.gates.clone(), memory.undone);
+            let gates = (memory.gates.clone(), memory.undone, memory.scaled_down);
             (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons, gates)
         };
         let every = if self.memory.record.under_way().is_some() { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };

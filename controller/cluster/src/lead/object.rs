@@ -66,6 +66,8 @@ pub struct Asked {
     pub gates: Arc<[Gate]>,
     /// What becomes of the workload after an abort.
     pub on_failure: OnFailure,
+    /// Whether the workload of the version that was replaced gets 0 replicas.
+    pub scale_down: bool,
 }
 
 impl Asked {
@@ -110,6 +112,7 @@ impl Asked {
             ignores_capacity: options.capacity == Capacity::Ignore,
             gates: gates.as_slice().into(),
             on_failure: options.on_failure,
+            scale_down: options.scale_down,
         })
     }
 }

@@ -27,6 +27,9 @@ pub struct Memory {
     /// The rollout after which its Deployment was set back, or had been already: that is done once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<RolloutId>,
+    /// The rollout after which the workload of the version that was replaced was scaled down: that is done once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled_down: Option<RolloutId>,
     /// The gates of the version that is tried, and of the one before.
     #[serde(skip)]
     pub gates: Vec<GateStatus>,

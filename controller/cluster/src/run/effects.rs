@@ -21,13 +21,14 @@ use super::Options;
 use super::events::Events;
 use super::picture::{Picture, Pictures};
 use super::rollouts::rollout;
+use super::scale_down;
 use super::undo;
 use crate::gateway::infrastructure::{Setup, object_name, plan, proxies};
 use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
-use crate::lead::{Annotated, Change, Gating, News, annotated, gating, undos};
+use crate::lead::{Annotated, Change, Gating, News, annotated, gating, scale_downs, undos};
 use crate::leader::holds;
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
@@ -98,7 +99,8 @@ impl Effects {
     async fn bring(&mut self, picture: &Picture) -> bool {
         let Picture { world, compiled, .. } = picture;
         // Visitors first, then what serves them, then what is told of it.
-        let mut all = self.gates(picture).await & self.undo(picture).await & self.annotated(world).await;
+        let mut all = self.gates(picture).await & self.undo(picture).await & self.scale_down(picture).await;
+        all &= self.annotated(world).await;
         self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
         for (key, compilation) in &compiled.gateways {
             let Some(object) = world.gateways.get(key) else { continue };
@@ -150,6 +152,26 @@ impl Effects {
                 self.events.once(rollout(&undo.rollout, &undo.uid), &news);
             }
             all &= told(&undo.deployment, done.map(drop));
+        }
+        all
+    }
+
+    /// Takes the replicas of versions away that were replaced.
+    async fn scale_down(&self, picture: &Picture) -> bool {
+        let mut all = true;
+        for down in scale_downs(&picture.world, &picture.rollouts) {
+            let done = scale_down::carry_out(&self.client, &down, async || {
+                holds(&self.client, &self.options.namespace, &self.options.identity).await
+            })
+            .await;
+            if matches!(done, Ok(true)) {
+                let note = format!("{} {} is scaled down to 0 replicas.", down.kind, down.workload);
+                eprintln!("tidegate-controller: Rollout {}: {note}", down.rollout);
+                let id = format!("{} {} scaled down after {}", down.kind, down.workload, down.promoted);
+                let news = News { warns: false, reason: "WorkloadScaledDown", action: "ScalingDown", note, id };
+                self.events.once(rollout(&down.rollout, &down.uid), &news);
+            }
+            all &= told(&down.workload, done.map(drop));
         }
         all
     }

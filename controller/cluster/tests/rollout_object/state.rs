@@ -30,6 +30,7 @@ fn started() -> Memory {
         record: ServiceRecord { rollout: Some(decision.status), ..ServiceRecord::default() },
         answered: Some(Answered { id: "7".to_owned(), refused: Some("not now".to_owned()) }),
         undone: None,
+        scaled_down: None,
         gates: vec![GateStatus {
             name: "migrate".to_owned(),
             version: "v2".to_owned(),

@@ -34,6 +34,10 @@
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [create, patch, delete]
+# `scale-down: "true"`.
+- apiGroups: [apps]
+  resources: [deployments/scale, statefulsets/scale]
+  verbs: [get, patch]
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps]
   verbs: [get, create, patch, delete]
