@@ -11,6 +11,7 @@ pub mod infrastructure;
 mod job;
 mod news;
 mod object;
+mod ordinary;
 mod scale_down;
 mod scraper;
 mod served;

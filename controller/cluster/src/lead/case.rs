@@ -13,6 +13,7 @@ use tidegate_controller::service_record::{Logged, ServiceRecord};
 use super::fault::Fault;
 use super::job::{Owner, Tried};
 use super::object::Asked;
+use super::ordinary;
 use super::scale_down;
 use super::served::Served;
 use super::standing::standing;
@@ -95,6 +96,11 @@ impl Case {
     pub fn look(&mut self, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
         let world = moment.world;
         let seen = site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted);
+        if let Ok(site) = seen.as_ref()
+            && moment.served.managed
+        {
+            ordinary::note(world, site, &mut self.memory);
+        }
         let looked = self.turn(seen.as_ref().ok(), moment, wish);
         // A promotion has changed who is stable.
         let seen = site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted);
@@ -110,8 +116,7 @@ impl Case {
 
     fn turn(&mut self, site: Option<&Site>, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
         let Moment { proxies, served, now, .. } = *moment;
-        let Memory { stable, trusted, record, answered, undone: _, scaled_down: _, gates, decisions } =
-            &mut self.memory;
+        let Memory { stable, trusted, record, answered, gates, decisions, .. } = &mut self.memory;
         let mut outcome = Outcome { again_ms: IDLE_MS, ..Outcome::default() };
         let served_by = u32::try_from(proxies.targets().len()).unwrap_or(u32::MAX);
         let (name, service) = (&self.asked.name, site.map(|site| &site.service));
@@ -179,9 +184,9 @@ impl Case {
         text(&self.written.memory) == text(memory) && self.written.memory.gates == memory.gates
     }
 
-    /// The gates as the API server has them.
-    pub fn written_gates(&self) -> &[GateStatus] {
-        &self.written.memory.gates
+    /// What is remembered, as the API server has it.
+    pub fn written(&self) -> &Memory {
+        &self.written.memory
     }
 
     /// Notes what is written.

@@ -308,9 +308,12 @@ impl Open {
         let told = self.untold.iter().take_while(|decided| decided.number <= written.record.decisions).count();
         let decided: Vec<News> = self.untold.drain(..told).filter_map(|decided| News::of_decision(&decided)).collect();
         let stood =
-            |gate: &GateStatus| self.case.written_gates().iter().find(|it| it.job == gate.job).map(|it| it.state);
+            |gate: &GateStatus| self.case.written().gates.iter().find(|it| it.job == gate.job).map(|it| it.state);
         let gates = written.gates.iter().filter(|gate| stood(gate) != Some(gate.state)).filter_map(News::of_gate);
-        gates.chain(decided).collect()
+        let ordinary =
+            written.ordinary.as_ref().filter(|version| self.case.written().ordinary.as_ref() != Some(version));
+        let ordinary = ordinary.and_then(|version| News::of_ordinary(version, written));
+        gates.chain(decided).chain(ordinary).collect()
     }
 
     fn move_on(&mut self, version: String) {

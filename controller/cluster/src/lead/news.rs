@@ -1,9 +1,11 @@
 //! PURE. What people are told, as Events, of what was decided and written down.
 
+use tidegate_config::Name;
 use tidegate_controller::engine::{Action, Hold};
 use tidegate_controller::service_record::Logged;
 
-use crate::rollout_object::{GateState, GateStatus};
+use super::ordinary;
+use crate::rollout_object::{GateState, GateStatus, Memory};
 
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,13 @@ impl News {
         };
         let id = format!("decision {} of {}", decided.number, decided.record.at.millis());
         Some(Self { warns, reason, action: "Deciding", note: decided.record.text.clone(), id })
+    }
+
+    /// What is told of a version that became stable by an ordinary update.
+    pub fn of_ordinary(version: &Name, memory: &Memory) -> Option<Self> {
+        let note = ordinary::message(memory)?;
+        let id = format!("ordinary update to {version}");
+        Some(Self { warns: true, reason: "UpdatedUnjudged", action: "Observing", note, id })
     }
 
     /// What is told of a gate that stands as it did not before; nothing of one that has only been noted.

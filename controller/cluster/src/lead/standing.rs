@@ -5,6 +5,7 @@ use tidegate_controller::engine::Phase;
 use super::case::Moment;
 use super::fault::Fault;
 use super::object::Asked;
+use super::ordinary;
 use super::undo;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
@@ -67,7 +68,12 @@ fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>, held_after: 
         }
         (Some(phase), None) => (false, capital(&word(&phase))),
     };
-    let message = unreleasable.map_or(last.clone(), ToString::to_string);
+    let over = phase.is_none_or(Phase::is_over);
+    let (reason, message) = match (ordinary::message(memory), unreleasable) {
+        (_, Some(why)) => (reason, why.to_string()),
+        (Some(told), None) if over => ("UpdatedUnjudged".to_owned(), told),
+        (_, None) => (reason, last.clone()),
+    };
     let paused = phase == Some(Phase::Paused);
     let degraded = match (phase, unreleasable) {
         (Some(Phase::Aborted), _) => {

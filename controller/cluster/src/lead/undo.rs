@@ -67,7 +67,7 @@ fn aborted_revision<'a>(world: &'a World, deployment: &Key, memory: &Memory) -> 
 }
 
 /// The replica set of a version.
-fn revision<'a>(world: &'a World, deployment: &Key, version: &Name) -> Option<&'a Arc<ReplicaSet>> {
+pub(super) fn revision<'a>(world: &'a World, deployment: &Key, version: &Name) -> Option<&'a Arc<ReplicaSet>> {
     world.replica_sets_of(deployment).find(|set| template_hash(set) == Some(version.as_str()))
 }
 

@@ -24,6 +24,9 @@ pub struct Memory {
     /// The last command, and what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Answered>,
+    /// The version that became stable by an ordinary update, which nobody judged, the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordinary: Option<Name>,
     /// The rollout after which its Deployment was set back, or had been already: that is done once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<RolloutId>,

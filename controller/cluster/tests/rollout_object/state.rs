@@ -29,6 +29,7 @@ fn started() -> Memory {
         trusted: vec!["v0".parse().unwrap()],
         record: ServiceRecord { rollout: Some(decision.status), ..ServiceRecord::default() },
         answered: Some(Answered { id: "7".to_owned(), refused: Some("not now".to_owned()) }),
+        ordinary: None,
         undone: None,
         scaled_down: None,
         gates: vec![GateStatus {

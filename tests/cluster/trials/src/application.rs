@@ -121,21 +121,27 @@ impl Application {
     pub(crate) async fn run(mut self, end: watch::Receiver<bool>) -> Result<(Vec<Outcome>, Seen), Fault> {
         let mut outcomes = Vec::new();
         while !*end.borrow() {
-            let outcome = self.release().await?;
-            say(&outcome);
-            outcomes.push(outcome);
+            if let Some(outcome) = self.release().await? {
+                say(&outcome);
+                outcomes.push(outcome);
+            }
         }
         Ok((outcomes, self.crowd.seen()))
     }
 
-    async fn release(&mut self) -> Result<Outcome, Fault> {
+    /// One release; `None` where it was an ordinary update, because nobody answered when its pods were created.
+    async fn release(&mut self) -> Result<Option<Outcome>, Fault> {
         let began = Instant::now();
+        let was = self.now_stable();
         let mut before = self.last().map(|(canary, _)| canary);
         self.version += 1;
         self.set(self.version, self.kind.fails).await?;
         let mut given_up = None;
         if self.kind.then != Then::Waits {
-            self.stage.wait(self.kind.name, PATIENCE_S, |it| is_new(it, before.as_deref()) && has_visitors(it)).await?;
+            let seen = |it: &Rollout| is_new(it, before.as_deref()) && has_visitors(it);
+            if self.is_unjudged(was.as_deref(), seen).await? {
+                return self.take_over().await;
+            }
             given_up = Some(self.version);
         }
         match self.kind.then {
@@ -147,7 +153,10 @@ impl Application {
                 self.set(self.version, self.kind.fails).await?;
             }
         }
-        self.stage.wait(self.kind.name, PATIENCE_S, |it| is_new(it, before.as_deref()) && is_over(it)).await?;
+        let over = |it: &Rollout| is_new(it, before.as_deref()) && is_over(it);
+        if self.is_unjudged(was.as_deref(), over).await? {
+            return self.take_over().await;
+        }
         let outcome = self.outcome(began.elapsed().as_secs())?;
         match outcome.phase {
             Phase::Promoted => {
@@ -161,7 +170,27 @@ impl Application {
             self.end(version).await?;
         }
         self.settle().await?;
-        Ok(outcome)
+        Ok(Some(outcome))
+    }
+
+    fn now_stable(&self) -> Option<String> {
+        self.stage.now.borrow().get(self.kind.name).and_then(stable).map(str::to_owned)
+    }
+
+    /// Waits for what a rollout is to say, or for an update that nobody judged; says whether it was that.
+    async fn is_unjudged(&self, was: Option<&str>, says: impl Fn(&Rollout) -> bool) -> Result<bool, Fault> {
+        let unjudged = |it: &Rollout| stable(it) != was && reason(it) == Some("UpdatedUnjudged");
+        let seen = self.stage.wait(self.kind.name, PATIENCE_S, |it| says(it) || unjudged(it)).await?;
+        Ok(!says(&seen) && unjudged(&seen))
+    }
+
+    /// An ordinary update has made the newest version the stable one.
+    async fn take_over(&mut self) -> Result<Option<Outcome>, Fault> {
+        say(format!("{} {}: an ordinary update, as its status says: nobody held it", self.kind.name, self.version));
+        let old = std::mem::replace(&mut self.stable, self.version);
+        self.settle().await?;
+        self.end(old).await?;
+        Ok(None)
     }
 
     fn outcome(&self, seconds: u64) -> Result<Outcome, Fault> {
@@ -234,6 +263,12 @@ impl Application {
 fn is_new(rollout: &Rollout, before: Option<&str>) -> bool {
     let canary = rollout.status.as_ref().and_then(|status| status.canary.as_ref()).map(Name::as_str);
     canary.is_some() && canary != before
+}
+
+/// Why it progresses, or does not.
+fn reason(rollout: &Rollout) -> Option<&str> {
+    let conditions = &rollout.status.as_ref()?.conditions;
+    conditions.iter().find(|it| it.type_ == "Progressing").map(|it| it.reason.as_str())
 }
 
 fn is_over(rollout: &Rollout) -> bool {

@@ -76,7 +76,7 @@ impl Open {
             gate.state.is_unmade() && !world.jobs.contains_key(&Key::new(&key.namespace, &gate.job))
         };
         let written =
-            |gate: &&GateStatus| self.case.written_gates().iter().any(|it| it.job == gate.job && it.state.is_unmade());
+            |gate: &&GateStatus| self.case.written().gates.iter().any(|it| it.job == gate.job && it.state.is_unmade());
         let now = self.case.memory.gates.iter().filter(unmade).filter(written);
         now.filter(move |gate| work.is_possible(gate)).filter_map(move |gate| {
             let wanted = asked.gates.iter().find(|it| it.name.as_str() == gate.name)?;
@@ -87,7 +87,7 @@ impl Open {
 
     /// The Jobs of versions that are not remembered any more. One that runs is left to end.
     fn to_delete<'a>(&'a self, key: &'a Key, world: &'a World) -> impl Iterator<Item = JobWork> + 'a {
-        let written = self.case.written_gates();
+        let written = &self.case.written().gates;
         let kept = |job: &Job| {
             let version = job.labels().get(VERSION_LABEL);
             written.iter().any(|gate| Some(&gate.version) == version || gate.job == job.name_any())

@@ -1,6 +1,7 @@
 //! A leader at its desk, its successor, and what the API server lets them write.
 
 mod gates;
+mod ordinary;
 mod scale_down;
 mod undo;
 
