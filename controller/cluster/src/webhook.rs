@@ -15,7 +15,7 @@ mod valves;
 pub use configuration::{NAME, Place, configuration};
 pub use gate::{Gate, MIGRATION, PROMOTED, Why, gate};
 pub use gateable::is_gateable;
-pub use record::valves;
+pub use record::{asking, valves};
 pub use review::{Known, Notice, Review, review};
 pub use server::{Handled, PATH, handle};
 pub use valves::{Gating, Standing, Valve, Valves, fingerprint, is_restart_of};

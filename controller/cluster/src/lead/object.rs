@@ -60,6 +60,8 @@ pub struct Asked {
     pub port: Option<String>,
     /// The version that is stable at first sight.
     pub stable: Option<Name>,
+    /// Whether new pods of the Service are to have a sidecar.
+    pub inject: bool,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
     /// What must be done before a version goes on.
@@ -107,6 +109,7 @@ impl Asked {
             label: options.version_label.as_str().to_owned(),
             port,
             stable: options.stable.clone().map(Name::from),
+            inject: options.inject,
             ignores_capacity: options.capacity == Capacity::Ignore,
             gates: gates.as_slice().into(),
             on_failure: options.on_failure,

@@ -45,10 +45,14 @@ fn traffic(asked: &Asked, moment: &Moment<'_>) -> Known {
         let count = moment.served.targets.len();
         return known(About::TrafficManaged, true, "Managed", format!("Visitors come through {count} of our proxies."));
     }
+    let what_to_do = if asked.inject {
+        "Its pods get one when they are created next: restart them once (kubectl rollout restart)."
+    } else {
+        "Make a route to it, or ask for the sidecar (spec.inject: true) and restart the pods once."
+    };
     let message = format!(
-        "No route of our Gateways leads to Service {} alone, and its pods have no sidecar: an update is an ordinary one. \
-         Make a route to it, or ask for the sidecar (tidegate.dev/inject: \"true\" in the pods' template or on the \
-         namespace) and restart the pods once.",
+        "No route of our Gateways leads to Service {} alone, and not all of its pods have a sidecar: an update is an \
+         ordinary one. {what_to_do}",
         asked.service
     );
     known(About::TrafficManaged, false, "NotManaged", message)

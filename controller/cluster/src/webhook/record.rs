@@ -8,10 +8,20 @@ use tidegate_controller::engine::Phase;
 use super::gateable::is_gateable;
 use super::valves::{Gating, Standing, Valve, Valves};
 use crate::catalog::Released;
-use crate::lead::{Asked, Served};
+use crate::lead::{Asked, Object, Served};
 use crate::rollout_object::Memory;
 use crate::versions::deployment_of;
 use crate::world::{Key, World};
+
+/// The Services whose rollout objects ask for a sidecar in their pods.
+pub fn asking(objects: &[Object]) -> BTreeSet<Key> {
+    objects
+        .iter()
+        .filter_map(|object| object.asked.as_ref())
+        .filter(|it| it.inject)
+        .map(|it| it.service.clone())
+        .collect()
+}
 
 /// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
 /// one Deployment. Until its stable revision is remembered a Deployment has none: nobody could tell a new one.

@@ -113,6 +113,7 @@ pub(crate) fn known(service: &str) -> Known {
     Known {
         world: Arc::new(world(service)),
         valves: Arc::new(valves()),
+        asking: Arc::default(),
         options: Arc::new(options),
         kubernetes: KubernetesVersion::new(1, 36),
     }

@@ -6,7 +6,7 @@ use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::lead::{Asked, Case};
+use crate::lead::{Asked, Case, Remembered, objects};
 use crate::manifests::{SERVICE, asked, deployment, moment, pod, replica_set, world};
 use crate::world::World;
 
@@ -158,4 +158,20 @@ fn what_is_tried_stays_held_though_a_pod_has_no_sidecar() {
     assert!(case.memory.record.under_way().is_some());
     let tried = Released::from([(shop(), (asked, Arc::new(case.memory)))]);
     assert!(valves(&world, &tried, &BTreeMap::new()).contains_key(&shop()));
+}
+
+#[test]
+fn rollouts_ask_for_sidecars_for_their_services() {
+    let text = |inject: &str| {
+        format!(
+            "\n---\napiVersion: tidegate.dev/v1alpha1\nkind: Rollout\nmetadata: {{name: any, namespace: default}}\nspec: \
+             {{service: shop, strategy: canary{inject}}}\n"
+        )
+    };
+    for (inject, expected) in [(", inject: true", vec![shop()]), (", inject: false", vec![]), ("", vec![])] {
+        let objects = objects(&world(&(SERVICE.to_owned() + &text(inject))), &mut Remembered::default());
+        assert_eq!(asking(&objects), expected.into_iter().collect(), "{inject}");
+    }
+    let elsewhere = objects(&world(&text(", inject: true")), &mut Remembered::default());
+    assert!(asking(&elsewhere).is_empty(), "there is no such Service");
 }
