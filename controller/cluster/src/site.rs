@@ -43,9 +43,9 @@ pub struct Site {
     pub service: Service,
     /// The most visitors that the canary's usable pods can take.
     pub capacity: Share,
-    /// Pods of the stable version whose gate is shut: they are to be opened.
+    /// Pods whose gate is shut, of versions that are or were stable: they are to be opened.
     pub to_open: Vec<Arc<Pod>>,
-    /// Pods of the canary whose gate is open: they are to be shut.
+    /// Pods whose gate is open, of all other versions: they are to be shut.
     pub to_shut: Vec<Arc<Pod>>,
 }
 
@@ -82,7 +82,9 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let others: Vec<_> =
         discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
     let in_place = matches!(discovery.way, Way::InPlace(_));
-    let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name);
+    // What was never promoted is held until somebody takes it away.
+    let promoted = |name: &Name| *name == stable || remembered == Some(name) || trusted.contains(name);
+    let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name) && promoted(name);
     let version = |(name, found): (&Name, &Found)| {
         let share = if leaving(name) { part(world, &discovery, name) } else { Share::ZERO };
         let endpoints = found.pods.iter().filter(|pod| is_usable(world, pod)).filter_map(|pod| address(pod, port));
@@ -94,12 +96,12 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         Some(canary) if !ask.ignores_capacity => capacity(world, &discovery, ask.policy.strategy, canary, &stable),
         _ => Share::ALL,
     };
-    let gated = |name: &Name, state: Held| -> Vec<Arc<Pod>> {
-        let pods = discovery.versions.get(name).into_iter().flat_map(|found| &found.pods);
-        pods.filter(|pod| is_open(pod) == state).cloned().collect()
+    let gated = |state: Held, of: &dyn Fn(&Name) -> bool| -> Vec<Arc<Pod>> {
+        let versions = discovery.versions.iter().filter(|(name, _)| of(name));
+        versions.flat_map(|(_, found)| &found.pods).filter(|pod| is_open(pod) == state).cloned().collect()
     };
-    let to_open = gated(&stable, Held::Shut);
-    let to_shut = canary.as_ref().map(|canary| gated(canary, Held::Open)).unwrap_or_default();
+    let to_open = gated(Held::Shut, &promoted);
+    let to_shut = gated(Held::Open, &|name| !promoted(name));
     let versions = discovery.versions.iter().map(version).collect();
     let rollout = canary.is_some().then(|| ask.policy.clone());
     let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor: ask.visitor.clone() };

@@ -1,5 +1,7 @@
 //! PURE. How a rollout stands, as conditions of its object.
 
+use std::fmt::Write;
+
 use tidegate_controller::engine::Phase;
 
 use super::case::Moment;
@@ -9,6 +11,7 @@ use super::undo;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::Unreleasable;
+use crate::webhook::unheld;
 
 /// How a rollout stands that is worked on.
 pub(super) fn standing(
@@ -18,7 +21,7 @@ pub(super) fn standing(
     moment: &Moment<'_>,
 ) -> Vec<Known> {
     let mut all = of_object(moment.fault);
-    all.push(traffic(asked, moment));
+    all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);
     all.extend(of_rollout(memory, unreleasable, held));
     all
@@ -40,10 +43,14 @@ pub(super) fn of_object(fault: Option<&Fault>) -> Vec<Known> {
     vec![accepted, conflict]
 }
 
-fn traffic(asked: &Asked, moment: &Moment<'_>) -> Known {
+fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
     if moment.served.managed {
         let count = moment.served.targets.len();
-        return known(About::TrafficManaged, true, "Managed", format!("Visitors come through {count} of our proxies."));
+        let mut message = format!("Visitors come through {count} of our proxies.");
+        if let Some(problem) = unheld(moment.world, asked, memory) {
+            let _ = write!(message, " New pods are not held: {problem}.");
+        }
+        return known(About::TrafficManaged, true, "Managed", message);
     }
     let what_to_do = if asked.inject {
         "Its pods get one when they are created next: restart them once (kubectl rollout restart)."

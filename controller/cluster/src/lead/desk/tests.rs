@@ -2,6 +2,7 @@
 
 mod gates;
 mod undo;
+mod workloads;
 
 use std::sync::Arc;
 
