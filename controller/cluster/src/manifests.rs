@@ -67,7 +67,7 @@ pub(crate) fn asked(service: &str) -> Asked {
         port: None,
         stable: None,
         inject: false,
-        ignores_capacity: false,
+        capacity: tidegate_config::Capacity::Wait,
         gates: Vec::new().into(),
         on_failure: tidegate_config::OnFailure::Hold,
     }

@@ -1,6 +1,8 @@
 //! PURE. A Service that is released by us, as the engine and the proxies are to see it: its versions with the addresses of
 //! their usable pods, which of them is stable and which is tried, and how many visitors the canary's pods can take.
 
+mod valve;
+
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
@@ -8,10 +10,10 @@ use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{Address, Name, Service, Share, Version, Visitor};
 
 use crate::versions::{
-    Discovery, Found, Held, Roles, Unclear, Undiscovered, Way, address, discover, is_open, is_usable, roles,
-    service_port,
+    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover, is_usable, roles, service_port,
 };
 use crate::world::{Key, World};
+use valve::Valve;
 
 /// What somebody asks for one Service.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,8 @@ pub struct Ask<'a> {
     pub stable: Option<&'a Name>,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
+    /// The version of which as many pods are opened as its share needs, and that share.
+    pub opens: Option<(&'a Name, Share)>,
     /// Whether a version is tried before a pod of it can take a visitor: its pods are held until something has succeeded.
     pub unstarted: bool,
 }
@@ -96,12 +100,7 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         Some(canary) if !ask.ignores_capacity => capacity(world, &discovery, ask.policy.strategy, canary, &stable),
         _ => Share::ALL,
     };
-    let gated = |state: Held, of: &dyn Fn(&Name) -> bool| -> Vec<Arc<Pod>> {
-        let versions = discovery.versions.iter().filter(|(name, _)| of(name));
-        versions.flat_map(|(_, found)| &found.pods).filter(|pod| is_open(pod) == state).cloned().collect()
-    };
-    let to_open = gated(Held::Shut, &promoted);
-    let to_shut = gated(Held::Open, &|name| !promoted(name));
+    let Valve { to_open, to_shut } = valve::of(world, &discovery, ask.opens, promoted);
     let versions = discovery.versions.iter().map(version).collect();
     let rollout = canary.is_some().then(|| ask.policy.clone());
     let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor: ask.visitor.clone() };

@@ -102,7 +102,7 @@ impl Case {
             Err(_) => retreat(&mut self.memory.record),
         }
         undo::note(world, &self.asked, &mut self.memory);
-        self.standing = standing(&self.asked, &self.memory, seen.as_ref().err(), moment);
+        self.standing = standing(&self.asked, &self.memory, &seen, moment);
         looked
     }
 

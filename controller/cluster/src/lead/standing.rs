@@ -10,20 +10,29 @@ use super::object::Asked;
 use super::undo;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
-use crate::site::Unreleasable;
+use crate::site::{Site, Unreleasable};
+use crate::versions::Way;
 use crate::webhook::unheld;
 
 /// How a rollout stands that is worked on.
 pub(super) fn standing(
     asked: &Asked,
     memory: &Memory,
-    unreleasable: Option<&Unreleasable>,
+    seen: &Result<Site, Unreleasable>,
     moment: &Moment<'_>,
 ) -> Vec<Known> {
     let mut all = of_object(moment.fault);
+    if let (None, Ok(Site { way: Way::Workloads, .. }), true) = (moment.fault, seen, asked.follows()) {
+        let message = format!(
+            "spec.capacity: follow: the versions of Service {} are separate workloads, each of which has the pods that are \
+             asked for it; allowed: wait or ignore. It waits.",
+            asked.service
+        );
+        all[0] = known(About::Accepted, false, "Invalid", message);
+    }
     all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);
-    all.extend(of_rollout(memory, unreleasable, held));
+    all.extend(of_rollout(memory, seen.as_ref().err(), held));
     all
 }
 

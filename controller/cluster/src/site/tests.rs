@@ -30,6 +30,7 @@ fn released(strategy: Strategy, manifests: &str, remembered: Option<&str>, trust
         port: None,
         stable: None,
         ignores_capacity: false,
+        opens: None,
     };
     let trusted: Vec<Name> = trusted.iter().map(|it| name(it)).collect();
     site(&world(manifests), &ask, remembered.map(name).as_ref(), &trusted).map_err(|error| error.to_string())

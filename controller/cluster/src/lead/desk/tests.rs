@@ -1,5 +1,6 @@
 //! A leader at its desk, its successor, and what the API server lets them write.
 
+mod follow;
 mod gates;
 mod undo;
 mod workloads;

@@ -17,7 +17,7 @@ fn beside(more: &str) -> World {
     world(&(text + &pod("b-bb", 0, ", version: bb", "shut")))
 }
 
-fn deployed() -> World {
+pub(super) fn deployed() -> World {
     beside(&(deployment("b", 1, 1, "2026-01-02T00:00:00Z") + &replica_set("b", "bb", 1, 1)))
 }
 
@@ -26,7 +26,7 @@ impl Office {
         Self { world, ..Self::new() }
     }
 
-    fn wishes(&mut self, verb: Verb, now: Timestamp) {
+    pub(super) fn wishes(&mut self, verb: Verb, now: Timestamp) {
         self.stored.wish = Some(wish(&now.millis().to_string(), verb));
         self.version += 1;
         self.stored.version = self.version.to_string();
@@ -35,7 +35,7 @@ impl Office {
     }
 
     /// Pods whose gates are to be opened, to be shut, and to stay shut.
-    fn gates(&self, objects: &[Object]) -> [Vec<String>; 3] {
+    pub(super) fn gates(&self, objects: &[Object]) -> [Vec<String>; 3] {
         let gating = gating(&self.world, objects, &self.served);
         let named = |gate| {
             let changes = gating.changes.iter().filter(|change| change.gate == gate);
@@ -45,7 +45,7 @@ impl Office {
         [named(Gate::Open), named(Gate::Shut), names(&gating.held)]
     }
 
-    fn says(&self, condition: &str) -> String {
+    pub(super) fn says(&self, condition: &str) -> String {
         self.stored.conditions.iter().find(|it| it.type_ == condition).unwrap().message.clone()
     }
 }
