@@ -11,6 +11,7 @@ pub mod infrastructure;
 mod job;
 mod news;
 mod object;
+mod patience;
 mod scraper;
 mod served;
 mod standing;

@@ -13,6 +13,7 @@ use tidegate_controller::service_record::{Logged, ServiceRecord};
 use super::fault::Fault;
 use super::job::{Owner, Tried};
 use super::object::Asked;
+use super::patience;
 use super::served::Served;
 use super::standing::standing;
 use super::undo;
@@ -60,6 +61,8 @@ pub struct Case {
     pub memory: Memory,
     /// How it stands, for people.
     pub standing: Vec<Known>,
+    /// What is to be written where those who wait for the workload would give up before the rollout is over.
+    pub too_short: Option<String>,
     /// How much of it is written.
     written: Written,
 }
@@ -85,7 +88,7 @@ impl Case {
     /// A case as it is written.
     pub fn new(asked: Asked, memory: Memory, now: Timestamp) -> Self {
         let written = Written { memory: memory.clone(), standing: Vec::new(), at: now };
-        Self { asked, memory, standing: Vec::new(), written }
+        Self { asked, memory, standing: Vec::new(), too_short: None, written }
     }
 
     /// One look: what is asked for is followed, what is under way is judged by what the proxies told, a wish is obeyed.
@@ -102,7 +105,9 @@ impl Case {
             Err(_) => retreat(&mut self.memory.record),
         }
         undo::note(world, &self.asked, &mut self.memory);
-        self.standing = standing(&self.asked, &self.memory, &seen, moment);
+        self.too_short = patience::too_short(world, &self.asked, &self.memory);
+        let note = self.too_short.as_deref();
+        self.standing = standing(&self.asked, &self.memory, &seen, moment, note);
         looked
     }
 

@@ -15,7 +15,7 @@ use tidegate_controller::service_record::Logged;
 use super::case::{Case, Moment, Outcome};
 use super::fault::Fault;
 use super::job::Owner;
-use super::news::News;
+use super::news::{News, STARTED};
 use super::object::{Asked, Object};
 use super::scraper::Scraped;
 use super::served::Served;
@@ -310,7 +310,9 @@ impl Open {
         let stood =
             |gate: &GateStatus| self.case.written_gates().iter().find(|it| it.job == gate.job).map(|it| it.state);
         let gates = written.gates.iter().filter(|gate| stood(gate) != Some(gate.state)).filter_map(News::of_gate);
-        gates.chain(decided).collect()
+        let short = decided.iter().any(|it| it.reason == STARTED).then_some(self.case.too_short.as_ref()).flatten();
+        let short = short.map(|note| News::of_deadline(note, written));
+        gates.chain(decided).chain(short).collect()
     }
 
     fn move_on(&mut self, version: String) {

@@ -3,7 +3,10 @@
 use tidegate_controller::engine::{Action, Hold};
 use tidegate_controller::service_record::Logged;
 
-use crate::rollout_object::{GateState, GateStatus};
+use crate::rollout_object::{GateState, GateStatus, Memory};
+
+/// The reason of the news that a rollout has begun.
+pub(super) const STARTED: &str = "RolloutStarted";
 
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +27,7 @@ impl News {
     /// What is told of a decision. Reasons to wait that come with every step are none of it.
     pub fn of_decision(decided: &Logged) -> Option<Self> {
         let (warns, reason) = match decided.record.action {
-            Action::Start => (false, "RolloutStarted"),
+            Action::Start => (false, STARTED),
             Action::Advance => (false, "RolloutAdvanced"),
             Action::Switch => (false, "RolloutSwitched"),
             Action::Promote => (false, "RolloutPromoted"),
@@ -40,6 +43,13 @@ impl News {
         };
         let id = format!("decision {} of {}", decided.number, decided.record.at.millis());
         Some(Self { warns, reason, action: "Deciding", note: decided.record.text.clone(), id })
+    }
+
+    /// What is told where those who wait for a Deployment would give up before its rollout is over.
+    pub(super) fn of_deadline(note: &str, memory: &Memory) -> Self {
+        let rollout = memory.record.rollout.as_ref().map(|status| status.rollout.to_string()).unwrap_or_default();
+        let (reason, action, id) = ("ProgressDeadlineTooShort", "Deciding", format!("deadline of {rollout}"));
+        Self { warns: true, reason, action, note: note.to_owned(), id }
     }
 
     /// What is told of a gate that stands as it did not before; nothing of one that has only been noted.

@@ -20,6 +20,7 @@ pub(super) fn standing(
     memory: &Memory,
     seen: &Result<Site, Unreleasable>,
     moment: &Moment<'_>,
+    note: Option<&str>,
 ) -> Vec<Known> {
     let mut all = of_object(moment.fault);
     if let (None, Ok(Site { way: Way::Workloads, .. }), true) = (moment.fault, seen, asked.follows()) {
@@ -32,7 +33,11 @@ pub(super) fn standing(
     }
     all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);
-    all.extend(of_rollout(memory, seen.as_ref().err(), held));
+    let mut rollout = of_rollout(memory, seen.as_ref().err(), held);
+    if let (Some(note), Some(progressing)) = (note, rollout.first_mut()) {
+        let _ = write!(progressing.message, " {note}.");
+    }
+    all.extend(rollout);
     all
 }
 
