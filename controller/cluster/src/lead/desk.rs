@@ -87,7 +87,8 @@ struct Open {
     writing: bool,
     /// Whether it is due, and proxies have not answered yet.
     waits: bool,
-    /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused.
+    /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused, or
+    /// since it speaks about an older state of the object.
     stamp: bool,
     attempts: Attempts,
     /// Decisions that nobody was told of: they are not written yet.
@@ -273,7 +274,10 @@ impl Open {
             return;
         }
         self.move_on(object.version.clone());
-        self.generation = object.generation;
+        if self.generation != object.generation {
+            // Whoever has changed it waits until the status speaks about that.
+            (self.generation, self.stamp, self.due) = (object.generation, true, now);
+        }
         if let Some(memory) = object.memory.as_ref().filter(|memory| !self.case.is_written(memory)) {
             // Somebody else has written: that is how it is.
             self.case = Case::new(self.case.asked.clone(), (**memory).clone(), now);
