@@ -37,12 +37,12 @@ impl Office {
     /// Pods whose gates are to be opened, to be shut, and to stay shut.
     pub(super) fn gates(&self, objects: &[Object]) -> [Vec<String>; 3] {
         let gating = gating(&self.world, objects, &self.served);
-        let named = |gate| {
+        let changed = |gate| {
             let changes = gating.changes.iter().filter(|change| change.gate == gate);
             changes.map(|change| change.pod.name_any()).collect()
         };
         let names = |pods: &[Arc<Pod>]| pods.iter().map(|pod| pod.name_any()).collect();
-        [named(Gate::Open), named(Gate::Shut), names(&gating.held)]
+        [changed(Gate::Open), changed(Gate::Shut), names(&gating.held)]
     }
 
     pub(super) fn says(&self, condition: &str) -> String {
