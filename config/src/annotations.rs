@@ -54,13 +54,18 @@ impl Annotated {
         let mut trees = Trees::of(&ours, &mut problems);
         let visitor = trees.policy.remove(VISITOR).unwrap_or_else(|| Value::Object(Map::new()));
         let visitor = part(visitor, &mut problems, |path| format!("{VISITOR}.{path}").trim_end_matches('.').to_owned());
-        let options = part(Value::Object(trees.options), &mut problems, kebab);
+        let options: Option<ClusterOptions> = part(Value::Object(trees.options), &mut problems, kebab);
         let known = problems.len();
         let policy: Option<Policy> = part(Value::Object(trees.policy), &mut problems, str::to_owned);
         if let Some(policy) = policy.as_ref().filter(|_| problems.len() == known) {
             let mut found = Problems::default();
             policy.check("", &mut found);
             add_all(&mut problems, &found, |path| path.trim_start_matches('.').to_owned());
+        }
+        if let (Some(policy), Some(options)) = (&policy, &options) {
+            let mut found = Problems::default();
+            options.check(policy.strategy, "", &mut found);
+            add_all(&mut problems, &found, |path| kebab(path.trim_start_matches('.')));
         }
         match (policy, visitor, options) {
             (Some(policy), Some(visitor), Some(options)) if problems.is_empty() => {

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
-use crate::problem::Malformed;
+use crate::policy::Strategy;
+use crate::problem::{Malformed, Problems};
 use crate::text::serde_as_text;
 
 /// Bytes of a label's value, and of each part of a DNS name: the API's limit.
@@ -37,6 +38,16 @@ pub struct ClusterOptions {
     /// is at the end of its standby. Default false: it stays, until somebody takes it away. Of one workload that is updated
     /// in place nothing is left.
     pub scale_down: bool,
+}
+
+impl ClusterOptions {
+    /// Checks the fields against the strategy. `path` is where they are.
+    pub fn check(&self, strategy: Strategy, path: &str, problems: &mut Problems) {
+        if self.capacity == Capacity::Follow && strategy != Strategy::Canary {
+            let wrong = "does not belong to this strategy, which brings all visitors over at once";
+            problems.add(format!("{path}.capacity"), wrong, "wait or ignore, or strategy: canary");
+        }
+    }
 }
 
 /// What becomes of the workload after an abort.

@@ -114,6 +114,13 @@ fn every_problem_is_told_with_the_annotation_its_value_and_what_is_allowed() {
                 "tidegate.dev/steps: \"20%, 10%\": the last step is not 100%; allowed: a list that ends in 100%",
             ],
         ),
+        (
+            &[("strategy", "blueGreen"), ("capacity", "follow")],
+            &[
+                "tidegate.dev/capacity: \"follow\": does not belong to this strategy, which brings all visitors over at \
+                once; allowed: wait or ignore, or strategy: canary",
+            ],
+        ),
     ]);
 }
 
@@ -296,7 +303,10 @@ fn visitor() -> impl Strategy<Value = Visitor> {
 proptest! {
     #[test]
     fn whatever_a_file_can_say_annotations_can_say(policy in policy(), visitor in visitor(), options in options()) {
-        let annotated = Annotated { policy, visitor, options };
+        let mut annotated = Annotated { policy, visitor, options };
+        if annotated.policy.strategy == tidegate_config::policy::Strategy::BlueGreen && annotated.options.capacity == Capacity::Follow {
+            annotated.options.capacity = Capacity::Wait;
+        }
         let written = annotated.write();
         for name in written.keys() {
             let name = name.strip_prefix(PREFIX).unwrap();

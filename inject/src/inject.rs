@@ -34,15 +34,15 @@ pub fn inject(
     options: &InjectionOptions,
 ) -> Result<Value, NotInjected> {
     let mut pod: Pod = pod::read(manifest, "").map_err(refused)?;
-    let wish = wish(&pod, namespace).map_err(refused)?;
+    let labels = pod.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
+    let services: Vec<_> = services.iter().filter(|service| service.selects(&labels)).collect();
+    let wish = wish(&pod, namespace, &services).map_err(refused)?;
     if wish == Wish::Nobody {
         return Err(NotInjected::NotAsked);
     }
     if has_sidecar(&pod) {
         return Ok(manifest.clone());
     }
-    let labels = pod.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
-    let services: Vec<_> = services.iter().filter(|service| service.selects(&labels)).collect();
     let mut problems = Problems::default();
     if services.is_empty() {
         if wish == Wish::Namespace {

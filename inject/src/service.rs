@@ -17,6 +17,8 @@ pub struct Service {
     selector: Selector,
     pub(crate) headless: bool,
     pub(crate) ports: Vec<ServicePort>,
+    /// Whether its pods are to have the sidecar, where neither they nor their namespace say anything.
+    pub(crate) asks: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +79,14 @@ impl Service {
             selector: Selector::Labels(selector.filter(|_| !external).unwrap_or_default()),
             headless: cluster_ip.as_deref() == Some("None"),
             ports: ports.unwrap_or_default(),
+            asks: false,
         })
+    }
+
+    /// The same, and it asks for the sidecar in its pods.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self { asks: true, ..self }
     }
 
     /// A Service that selects every pod and aims at ports by their names: for those who have no manifest of it.
@@ -90,7 +99,7 @@ impl Service {
             target_port: Some(name.into()),
         };
         let ports = names.into_iter().map(port).collect();
-        Self { title: "--service-port".to_owned(), selector: Selector::All, headless: false, ports }
+        Self { title: "--service-port".to_owned(), selector: Selector::All, headless: false, ports, asks: false }
     }
 
     /// Whether pods with these labels are its own.

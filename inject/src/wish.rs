@@ -2,13 +2,15 @@
 //!
 //! A namespace says it with a *label*: the API server calls a webhook by labels of namespaces only. A pod says it with an
 //! *annotation* in its workload's template, which wins over the namespace. Both are called [`INJECT`] and are `"true"` or
-//! `"false"`; the one in the other's place would be overlooked, so it is a mistake to be told.
+//! `"false"`; the one in the other's place would be overlooked, so it is a mistake to be told. Where neither says anything,
+//! a Service may ask for its pods ([`Service::asking`]).
 
 use std::collections::BTreeMap;
 
 use tidegate_config::Problem;
 
 use crate::pod::Pod;
+use crate::service::Service;
 
 /// The label of namespaces and the annotation of pods that asks for the sidecar.
 pub const INJECT: &str = "tidegate.dev/inject";
@@ -27,11 +29,12 @@ pub struct Namespace {
 pub(crate) enum Wish {
     Nobody,
     Namespace,
+    Service,
     Pod,
 }
 
-/// Reads the wish for a pod.
-pub(crate) fn wish(pod: &Pod, namespace: &Namespace) -> Result<Wish, Problem> {
+/// Reads the wish for a pod that these Services select.
+pub(crate) fn wish(pod: &Pod, namespace: &Namespace, services: &[&Service]) -> Result<Wish, Problem> {
     let on_pod = "metadata.annotations[tidegate.dev/inject]";
     if let Some(value) = pod.annotation(INJECT) {
         return Ok(if read(value, on_pod)? { Wish::Pod } else { Wish::Nobody });
@@ -47,7 +50,7 @@ pub(crate) fn wish(pod: &Pod, namespace: &Namespace) -> Result<Wish, Problem> {
         let place = "the namespace's metadata.annotations[tidegate.dev/inject]";
         return Err(misplaced(place, value, "a namespace says it with a label"));
     }
-    Ok(Wish::Nobody)
+    Ok(if services.iter().any(|service| service.asks) { Wish::Service } else { Wish::Nobody })
 }
 
 fn read(value: &str, path: &str) -> Result<bool, Problem> {

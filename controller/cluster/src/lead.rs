@@ -12,6 +12,7 @@ mod job;
 mod news;
 mod object;
 mod ordinary;
+mod patience;
 mod scale_down;
 mod scraper;
 mod served;

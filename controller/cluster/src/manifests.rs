@@ -35,6 +35,7 @@ pub(crate) fn add(world: &mut World, manifests: &str) {
             "Deployment" => put::<k8s_openapi::api::apps::v1::Deployment>(world, value),
             "ReplicaSet" => put::<k8s_openapi::api::apps::v1::ReplicaSet>(world, value),
             "Job" => put::<k8s_openapi::api::batch::v1::Job>(world, value),
+            "Rollout" => put::<kube::core::DeserializeGuard<crate::rollout_object::Rollout>>(world, value),
             "StatefulSet" => put::<k8s_openapi::api::apps::v1::StatefulSet>(world, value),
             other => panic!("a manifest of kind {other}"),
         }
@@ -65,7 +66,8 @@ pub(crate) fn asked(service: &str) -> Asked {
         label: "version".into(),
         port: None,
         stable: None,
-        ignores_capacity: false,
+        inject: false,
+        capacity: tidegate_config::Capacity::Wait,
         gates: Vec::new().into(),
         on_failure: tidegate_config::OnFailure::Hold,
         scale_down: false,

@@ -1,6 +1,8 @@
 //! PURE. A Service that is released by us, as the engine and the proxies are to see it: its versions with the addresses of
 //! their usable pods, which of them is stable and which is tried, and how many visitors the canary's pods can take.
 
+mod valve;
+
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
@@ -8,10 +10,10 @@ use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{Address, Name, Service, Share, Version, Visitor};
 
 use crate::versions::{
-    Discovery, Found, Held, Roles, Unclear, Undiscovered, Way, address, discover, is_open, is_usable, roles,
-    service_port,
+    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover, is_usable, roles, service_port,
 };
 use crate::world::{Key, World};
+use valve::Valve;
 
 /// What somebody asks for one Service.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,8 @@ pub struct Ask<'a> {
     pub stable: Option<&'a Name>,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
+    /// The version of which as many pods are opened as its share needs, and that share.
+    pub opens: Option<(&'a Name, Share)>,
     /// Whether a version is tried before a pod of it can take a visitor: its pods are held until something has succeeded.
     pub unstarted: bool,
 }
@@ -43,9 +47,9 @@ pub struct Site {
     pub service: Service,
     /// The most visitors that the canary's usable pods can take.
     pub capacity: Share,
-    /// Pods of the stable version whose gate is shut: they are to be opened.
+    /// Pods whose gate is shut, of versions that are or were stable: they are to be opened.
     pub to_open: Vec<Arc<Pod>>,
-    /// Pods of the canary whose gate is open: they are to be shut.
+    /// Pods whose gate is open, of all other versions: they are to be shut.
     pub to_shut: Vec<Arc<Pod>>,
 }
 
@@ -82,7 +86,9 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let others: Vec<_> =
         discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
     let in_place = matches!(discovery.way, Way::InPlace(_));
-    let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name);
+    // What was never promoted is held until somebody takes it away.
+    let promoted = |name: &Name| *name == stable || remembered == Some(name) || trusted.contains(name);
+    let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name) && promoted(name);
     let version = |(name, found): (&Name, &Found)| {
         let share = if leaving(name) { part(world, &discovery, name) } else { Share::ZERO };
         let endpoints = found.pods.iter().filter(|pod| is_usable(world, pod)).filter_map(|pod| address(pod, port));
@@ -94,12 +100,7 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         Some(canary) if !ask.ignores_capacity => capacity(world, &discovery, ask.policy.strategy, canary, &stable),
         _ => Share::ALL,
     };
-    let gated = |name: &Name, state: Held| -> Vec<Arc<Pod>> {
-        let pods = discovery.versions.get(name).into_iter().flat_map(|found| &found.pods);
-        pods.filter(|pod| is_open(pod) == state).cloned().collect()
-    };
-    let to_open = gated(&stable, Held::Shut);
-    let to_shut = canary.as_ref().map(|canary| gated(canary, Held::Open)).unwrap_or_default();
+    let Valve { to_open, to_shut } = valve::of(world, &discovery, ask.opens, promoted);
     let versions = discovery.versions.iter().map(version).collect();
     let rollout = canary.is_some().then(|| ask.policy.clone());
     let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor: ask.visitor.clone() };

@@ -40,3 +40,16 @@ fn the_class_is_installed_that_the_controller_serves() {
     assert_eq!(classes.len(), 1);
     assert_eq!(classes[0]["spec"]["controllerName"], tidegate_cluster::gateway::CONTROLLER_NAME);
 }
+
+#[test]
+fn the_health_check_for_argo_cd_knows_every_phase() {
+    let definition = &installed("CustomResourceDefinition")[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let phases = &definition["properties"]["status"]["properties"]["phase"]["enum"];
+    let phases: Vec<&str> = phases.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(phases.len() >= 7, "saw {phases:?}");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/argocd/argocd-cm.yaml");
+    let check = std::fs::read_to_string(path).unwrap();
+    for phase in phases {
+        assert!(check.contains(&format!("phase == \"{phase}\"")), "{phase}");
+    }
+}

@@ -211,6 +211,23 @@ impl Status {
         soak.saturating_sub(self.timers.step_ms)
     }
 
+    /// Milliseconds that each step takes at least, from the first visitor to the promotion; the warm-up is counted to the
+    /// first one. Of blue/green they are one.
+    pub fn least_ms(&self) -> Vec<u64> {
+        let policy = &self.policy;
+        if policy.strategy == Strategy::BlueGreen {
+            let preview = policy.switch_after.map_or(0, Span::millis);
+            return vec![preview + policy.standby().millis()];
+        }
+        let steps = policy.steps();
+        let before = steps.iter().take(steps.len().saturating_sub(1));
+        let mut all: Vec<u64> = before.map(|step| self.plan.soak_ms(policy, step)).collect();
+        if let Some(first) = all.first_mut() {
+            *first += policy.warm_up.millis();
+        }
+        all
+    }
+
     /// Milliseconds until the deadline; `None` before the first step is in force and where there is none.
     pub fn deadline_left_ms(&self) -> Option<u64> {
         let counts = self.exposed_since.is_some() && self.compares() && !self.phase.is_over();

@@ -154,7 +154,7 @@ fn what_is_unknown_here_stays_and_twice_is_once() {
 }
 
 #[test]
-fn pods_and_namespaces_ask_and_the_pod_has_the_last_word() {
+fn pods_namespaces_and_services_ask_and_the_pod_has_the_last_word() {
     let services = [Service::read(&yaml(SERVICE)).unwrap()];
     let silent = POD.replace("annotations: { tidegate.dev/inject: 'true' }", "");
     let refusing = POD.replace("'true'", "'false'");
@@ -169,6 +169,20 @@ fn pods_and_namespaces_ask_and_the_pod_has_the_last_word() {
     for (pod, labels, expected) in rows {
         let result = inject(&yaml(pod), &namespace(labels), &services, KUBERNETES, &options());
         assert_eq!(result.is_ok(), expected, "{labels} {pod}: {result:?}");
+        assert!(expected || result == Err(NotInjected::NotAsked), "{result:?}");
+    }
+    // A Service asks for its own pods, where neither they nor their namespace say anything.
+    let elsewhere = SERVICE.replace("app: shop", "app: other");
+    let rows = [
+        (silent.as_str(), SERVICE, "{}", true),
+        (&silent, SERVICE, "{ tidegate.dev/inject: 'false' }", false),
+        (&refusing, SERVICE, "{}", false),
+        (&silent, &elsewhere, "{}", false),
+    ];
+    for (pod, service, labels, expected) in rows {
+        let services = [Service::read(&yaml(service)).unwrap().asking()];
+        let result = inject(&yaml(pod), &namespace(labels), &services, KUBERNETES, &options());
+        assert_eq!(result.is_ok(), expected, "{labels} {service} {pod}: {result:?}");
         assert!(expected || result == Err(NotInjected::NotAsked), "{result:?}");
     }
     // A whole namespace asks; who is behind no Service is not meant.

@@ -14,6 +14,7 @@ use super::fault::Fault;
 use super::job::{Owner, Tried};
 use super::object::Asked;
 use super::ordinary;
+use super::patience;
 use super::scale_down;
 use super::served::Served;
 use super::standing::standing;
@@ -62,6 +63,8 @@ pub struct Case {
     pub memory: Memory,
     /// How it stands, for people.
     pub standing: Vec<Known>,
+    /// What is to be written where those who wait for the workload would give up before the rollout is over.
+    pub too_short: Option<String>,
     /// How much of it is written.
     written: Written,
 }
@@ -87,7 +90,7 @@ impl Case {
     /// A case as it is written.
     pub fn new(asked: Asked, memory: Memory, now: Timestamp) -> Self {
         let written = Written { memory: memory.clone(), standing: Vec::new(), at: now };
-        Self { asked, memory, standing: Vec::new(), written }
+        Self { asked, memory, standing: Vec::new(), too_short: None, written }
     }
 
     /// One look: what is asked for is followed, what is under way is judged by what the proxies told, a wish is obeyed.
@@ -110,7 +113,9 @@ impl Case {
         }
         undo::note(world, &self.asked, &mut self.memory);
         scale_down::note(world, &self.asked, &mut self.memory);
-        self.standing = standing(&self.asked, &self.memory, seen.as_ref().err(), moment);
+        self.too_short = patience::too_short(world, &self.asked, &self.memory);
+        let note = self.too_short.as_deref();
+        self.standing = standing(&self.asked, &self.memory, &seen, moment, note);
         looked
     }
 

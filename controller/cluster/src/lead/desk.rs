@@ -15,7 +15,7 @@ use tidegate_controller::service_record::Logged;
 use super::case::{Case, Moment, Outcome};
 use super::fault::Fault;
 use super::job::Owner;
-use super::news::News;
+use super::news::{News, STARTED};
 use super::object::{Asked, Object};
 use super::scraper::Scraped;
 use super::served::Served;
@@ -87,7 +87,8 @@ struct Open {
     writing: bool,
     /// Whether it is due, and proxies have not answered yet.
     waits: bool,
-    /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused.
+    /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused, or
+    /// since it speaks about an older state of the object.
     stamp: bool,
     attempts: Attempts,
     /// Decisions that nobody was told of: they are not written yet.
@@ -273,7 +274,10 @@ impl Open {
             return;
         }
         self.move_on(object.version.clone());
-        self.generation = object.generation;
+        if self.generation != object.generation {
+            // Whoever has changed it waits until the status speaks about that.
+            (self.generation, self.stamp, self.due) = (object.generation, true, now);
+        }
         if let Some(memory) = object.memory.as_ref().filter(|memory| !self.case.is_written(memory)) {
             // Somebody else has written: that is how it is.
             self.case = Case::new(self.case.asked.clone(), (**memory).clone(), now);
@@ -313,7 +317,9 @@ impl Open {
         let ordinary =
             written.ordinary.as_ref().filter(|version| self.case.written().ordinary.as_ref() != Some(version));
         let ordinary = ordinary.and_then(|version| News::of_ordinary(version, written));
-        gates.chain(decided).chain(ordinary).collect()
+        let short = decided.iter().any(|it| it.reason == STARTED).then_some(self.case.too_short.as_ref()).flatten();
+        let short = short.map(|note| News::of_deadline(note, written));
+        gates.chain(decided).chain(short).chain(ordinary).collect()
     }
 
     fn move_on(&mut self, version: String) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use tidegate_config::Name;
 use tidegate_controller::engine::Phase;
 
@@ -13,7 +14,7 @@ use super::job::{Owner, Tried};
 use super::object::Object;
 use super::served::Served;
 use crate::site::{Site, site};
-use crate::versions::{Held, is_open, is_unscheduled, owner, selected};
+use crate::versions::{Held, Way, is_open, is_unscheduled, owner, selected};
 use crate::world::{Key, World};
 
 /// A gate, and what it is to be.
@@ -78,10 +79,14 @@ pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>
 /// succeeded.
 fn may_start(world: &World, object: &Object, site: &Site, pod: &Pod) -> bool {
     let (Some(asked), Some(memory)) = (&object.asked, &object.memory) else { return true };
-    let revision = owner(world, pod).map(|owner| owner.revision).unwrap_or_default();
-    let Ok(version) = revision.parse::<Name>() else { return true };
+    let named = match &site.way {
+        Way::InPlace(_) => owner(world, pod).map(|owner| owner.revision),
+        Way::Workloads => pod.labels().get(&asked.label).cloned(),
+    };
+    let Ok(version) = named.unwrap_or_default().parse::<Name>() else { return true };
+    let found = site.service.versions.get(&version).and_then(|found| found.revision.as_deref());
     let served = site.service.stable.as_ref() == Some(&version) || memory.trusted.contains(&version);
-    let tried = Tried { version: &version, revision: &revision };
+    let tried = Tried { version: &version, revision: found.unwrap_or_default() };
     served || asked.may_start(Owner { key: &object.key, uid: &object.uid }, tried, &memory.gates)
 }
 

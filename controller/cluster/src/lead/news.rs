@@ -7,6 +7,9 @@ use tidegate_controller::service_record::Logged;
 use super::ordinary;
 use crate::rollout_object::{GateState, GateStatus, Memory};
 
+/// The reason of the news that a rollout has begun.
+pub(super) const STARTED: &str = "RolloutStarted";
+
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
@@ -26,7 +29,7 @@ impl News {
     /// What is told of a decision. Reasons to wait that come with every step are none of it.
     pub fn of_decision(decided: &Logged) -> Option<Self> {
         let (warns, reason) = match decided.record.action {
-            Action::Start => (false, "RolloutStarted"),
+            Action::Start => (false, STARTED),
             Action::Advance => (false, "RolloutAdvanced"),
             Action::Switch => (false, "RolloutSwitched"),
             Action::Promote => (false, "RolloutPromoted"),
@@ -49,6 +52,13 @@ impl News {
         let note = ordinary::message(memory)?;
         let id = format!("ordinary update to {version}");
         Some(Self { warns: true, reason: "UpdatedUnjudged", action: "Observing", note, id })
+    }
+
+    /// What is told where those who wait for a Deployment would give up before its rollout is over.
+    pub(super) fn of_deadline(note: &str, memory: &Memory) -> Self {
+        let rollout = memory.record.rollout.as_ref().map(|status| status.rollout.to_string()).unwrap_or_default();
+        let (reason, action, id) = ("ProgressDeadlineTooShort", "Deciding", format!("deadline of {rollout}"));
+        Self { warns: true, reason, action, note: note.to_owned(), id }
     }
 
     /// What is told of a gate that stands as it did not before; nothing of one that has only been noted.

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt};
-use tidegate_config::policy::Policy;
+use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{Capacity, Name, OnFailure, Visitor};
 
 use super::fault::Fault;
@@ -60,8 +60,10 @@ pub struct Asked {
     pub port: Option<String>,
     /// The version that is stable at first sight.
     pub stable: Option<Name>,
-    /// Whether the canary may get more visitors than its part of the pods.
-    pub ignores_capacity: bool,
+    /// Whether new pods of the Service are to have a sidecar.
+    pub inject: bool,
+    /// How the share and the number of ready pods go together.
+    pub capacity: Capacity,
     /// What must be done before a version goes on.
     pub gates: Arc<[Gate]>,
     /// What becomes of the workload after an abort.
@@ -72,8 +74,9 @@ pub struct Asked {
 
 impl Asked {
     /// The same, to look at the world with, given what is remembered.
-    pub fn ask(&self, memory: &Memory) -> Ask<'_> {
-        let exposed = memory.record.under_way().is_some_and(|status| status.step.is_some());
+    pub fn ask<'a>(&'a self, memory: &'a Memory) -> Ask<'a> {
+        let status = memory.record.under_way();
+        let exposed = status.is_some_and(|status| status.step.is_some());
         Ask {
             service: &self.service,
             policy: &self.policy,
@@ -81,8 +84,24 @@ impl Asked {
             label: &self.label,
             port: self.port.as_deref(),
             stable: self.stable.as_ref(),
-            ignores_capacity: self.ignores_capacity,
+            ignores_capacity: self.capacity == Capacity::Ignore,
+            opens: self.follows().then(|| Some((&status?.canary, status?.share))).flatten(),
             unstarted: self.starts_late() && !exposed,
+        }
+    }
+
+    /// Whether gates open with the share.
+    pub fn follows(&self) -> bool {
+        self.capacity == Capacity::Follow && self.policy.strategy == Strategy::Canary
+    }
+
+    /// The field that asks for a Deployment to be set back after an abort, if there is one: old pods may have left already
+    /// where gates open with the share.
+    pub(super) fn undoes(&self) -> Option<&'static str> {
+        match (self.follows(), self.on_failure) {
+            (true, _) => Some("spec.capacity: follow"),
+            (false, OnFailure::Undo) => Some("spec.onFailure: undo"),
+            (false, OnFailure::Hold) => None,
         }
     }
 
@@ -109,7 +128,8 @@ impl Asked {
             label: options.version_label.as_str().to_owned(),
             port,
             stable: options.stable.clone().map(Name::from),
-            ignores_capacity: options.capacity == Capacity::Ignore,
+            inject: options.inject,
+            capacity: options.capacity,
             gates: gates.as_slice().into(),
             on_failure: options.on_failure,
             scale_down: options.scale_down,

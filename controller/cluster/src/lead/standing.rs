@@ -1,5 +1,7 @@
 //! PURE. How a rollout stands, as conditions of its object.
 
+use std::fmt::Write;
+
 use tidegate_controller::engine::Phase;
 
 use super::case::Moment;
@@ -9,19 +11,34 @@ use super::ordinary;
 use super::undo;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
-use crate::site::Unreleasable;
+use crate::site::{Site, Unreleasable};
+use crate::versions::Way;
+use crate::webhook::unheld;
 
 /// How a rollout stands that is worked on.
 pub(super) fn standing(
     asked: &Asked,
     memory: &Memory,
-    unreleasable: Option<&Unreleasable>,
+    seen: &Result<Site, Unreleasable>,
     moment: &Moment<'_>,
+    note: Option<&str>,
 ) -> Vec<Known> {
     let mut all = of_object(moment.fault);
-    all.push(traffic(asked, moment));
+    if let (None, Ok(Site { way: Way::Workloads, .. }), true) = (moment.fault, seen, asked.follows()) {
+        let message = format!(
+            "spec.capacity: follow: the versions of Service {} are separate workloads, each of which has the pods that are \
+             asked for it; allowed: wait or ignore. It waits.",
+            asked.service
+        );
+        all[0] = known(About::Accepted, false, "Invalid", message);
+    }
+    all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);
-    all.extend(of_rollout(memory, unreleasable, held));
+    let mut rollout = of_rollout(memory, seen.as_ref().err(), held);
+    if let (Some(note), Some(progressing)) = (note, rollout.first_mut()) {
+        let _ = write!(progressing.message, " {note}.");
+    }
+    all.extend(rollout);
     all
 }
 
@@ -41,15 +58,23 @@ pub(super) fn of_object(fault: Option<&Fault>) -> Vec<Known> {
     vec![accepted, conflict]
 }
 
-fn traffic(asked: &Asked, moment: &Moment<'_>) -> Known {
+fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
     if moment.served.managed {
         let count = moment.served.targets.len();
-        return known(About::TrafficManaged, true, "Managed", format!("Visitors come through {count} of our proxies."));
+        let mut message = format!("Visitors come through {count} of our proxies.");
+        if let Some(problem) = unheld(moment.world, asked, memory) {
+            let _ = write!(message, " New pods are not held: {problem}.");
+        }
+        return known(About::TrafficManaged, true, "Managed", message);
     }
+    let what_to_do = if asked.inject {
+        "Its pods get one when they are created next: restart them once (kubectl rollout restart)."
+    } else {
+        "Make a route to it, or ask for the sidecar (spec.inject: true) and restart the pods once."
+    };
     let message = format!(
-        "No route of our Gateways leads to Service {} alone, and its pods have no sidecar: an update is an ordinary one. \
-         Make a route to it, or ask for the sidecar (tidegate.dev/inject: \"true\" in the pods' template or on the \
-         namespace) and restart the pods once.",
+        "No route of our Gateways leads to Service {} alone, and not all of its pods have a sidecar: an update is an \
+         ordinary one. {what_to_do}",
         asked.service
     );
     known(About::TrafficManaged, false, "NotManaged", message)

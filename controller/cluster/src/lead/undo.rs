@@ -1,16 +1,19 @@
-//! PURE. Which Deployments are to be set back to their stable revision after an abort (`onFailure: undo`). It follows from
+//! PURE. Which Deployments are to be set back to their stable revision after an abort (`onFailure: undo`, `capacity: follow`). It follows from
 //! what is written down; that it is done is written down, too, so that whoever applies the version again is not fought.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use tidegate_config::{Name, OnFailure, RolloutId};
+use tidegate_config::{Name, RolloutId};
 use tidegate_controller::engine::Phase;
 
 use super::object::{Asked, Object};
 use crate::rollout_object::Memory;
-use crate::versions::{deployment_of, newest_revision, template_hash};
+use crate::versions::{
+    Held, TEMPLATE_HASH, deployment_of, is_open, is_ready, newest_revision, selected, template_hash,
+};
 use crate::world::{Key, World};
 
 /// A Deployment that is to be set back.
@@ -42,6 +45,9 @@ fn undo(world: &World, object: &Object) -> Option<Undo> {
     let from = aborted_revision(world, &deployment, memory)?;
     let to = revision(world, &deployment, memory.stable.as_ref()?)?;
     let there = world.deployments.get(&deployment)?;
+    if !is_shut(world, asked, memory) {
+        return None;
+    }
     // What somebody holds on purpose, or takes away, is theirs.
     let free = !is_paused(there) && there.metadata.deletion_timestamp.is_none();
     free.then(|| Undo {
@@ -57,7 +63,21 @@ fn undo(world: &World, object: &Object) -> Option<Undo> {
 /// The rollout that was aborted, and not undone yet.
 fn due(asked: &Asked, memory: &Memory) -> Option<RolloutId> {
     let last = memory.record.rollout.as_ref().filter(|status| status.phase == Phase::Aborted)?;
-    (asked.on_failure == OnFailure::Undo && memory.undone != Some(last.rollout)).then_some(last.rollout)
+    (asked.undoes().is_some() && memory.undone != Some(last.rollout)).then_some(last.rollout)
+}
+
+/// Whether no pod of the version that was aborted is counted as ready by Services any more. Where gates were open they are
+/// shut first: the Deployment would else keep such pods until new ones of the stable revision are there.
+fn is_shut(world: &World, asked: &Asked, memory: &Memory) -> bool {
+    let aborted = memory.record.rollout.as_ref().map(|status| status.canary.as_str());
+    let is_of = |pod: &Pod| pod.labels().get(TEMPLATE_HASH).map(String::as_str) == aborted;
+    let left = |pod: &Pod| match is_open(pod) {
+        Held::Ungated => false,
+        Held::Open => true,
+        Held::Shut => is_ready(pod),
+    };
+    let pods = selected(world, &asked.service);
+    pods.iter().all(|pod| !is_of(pod) || pod.metadata.deletion_timestamp.is_some() || !left(pod))
 }
 
 /// The replica set of the version that was aborted, as long as its Deployment asks for it.
@@ -88,9 +108,10 @@ pub(super) fn note(world: &World, asked: &Asked, memory: &mut Memory) {
 /// Why an abort is not undone though that is asked for, with the field.
 pub(super) fn impossible(world: &World, asked: &Asked, memory: &Memory) -> Option<String> {
     due(asked, memory)?;
+    let field = asked.undoes()?;
     let Some(deployment) = deployment_of(world, &asked.service) else {
         return Some(format!(
-            "spec.onFailure: undo: the versions of Service {} are separate workloads, of which none was changed; it holds",
+            "{field}: the versions of Service {} are separate workloads, of which none was changed; it holds",
             asked.service
         ));
     };
@@ -98,10 +119,10 @@ pub(super) fn impossible(world: &World, asked: &Asked, memory: &Memory) -> Optio
     let stable = memory.stable.as_ref()?;
     if revision(world, &deployment, stable).is_none() {
         return Some(format!(
-            "spec.onFailure: undo: Deployment {deployment} has no replica set of {stable} any more \
+            "{field}: Deployment {deployment} has no replica set of {stable} any more \
              (spec.revisionHistoryLimit), so it holds"
         ));
     }
     let there = world.deployments.get(&deployment)?;
-    is_paused(there).then(|| format!("spec.onFailure: undo: Deployment {} is paused, so it holds", there.name_any()))
+    is_paused(there).then(|| format!("{field}: Deployment {} is paused, so it holds", there.name_any()))
 }

@@ -1,15 +1,19 @@
 //! PURE. The gates of a rollout that are Jobs: which of them are due, how they stand, what the rollout waits for.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use tidegate_config::Problem;
 use tidegate_config::limits::OBJECT_GATES_MAX;
 use tidegate_controller::engine::{Gates, Phase, Status};
 
 use super::job::{End, Owner, Tried, end, is_of, name};
 use super::object::Asked;
 use crate::rollout_object::{Before, GATE_LABEL, Gate, GateState, GateStatus, shortened};
-use crate::versions::deployment_of;
-use crate::webhook::is_gateable;
+use crate::versions::{deployment_of, owner, selected};
+use crate::webhook::{is_gateable, is_parallel};
 use crate::world::{Key, World};
 
 /// Characters of what is said of one gate.
@@ -93,7 +97,7 @@ impl Work<'_> {
         tried: Tried<'_>,
         refused: &impl Fn(&str) -> Option<String>,
     ) -> (GateState, Option<String>) {
-        if let Some(why) = self.impossible(&gate.name) {
+        if let Some(why) = self.impossible(gate) {
             return (GateState::Refused, Some(why));
         }
         if let Some(other) = self.under_way(gate) {
@@ -111,7 +115,7 @@ impl Work<'_> {
 
     /// Whether a gate's Job can be made now, as far as we know.
     pub(super) fn is_possible(&self, gate: &GateStatus) -> bool {
-        self.impossible(&gate.name).is_none() && self.under_way(gate).is_none()
+        self.impossible(gate).is_none() && self.under_way(gate).is_none()
     }
 
     /// A Job of the same gate for another version that has not ended: two migrations at once do harm.
@@ -126,25 +130,37 @@ impl Work<'_> {
         self.world.jobs.iter().find(|(key, job)| other(key, job)).map(|(key, _)| key)
     }
 
-    /// What stands against a gate before the start of pods, with the field: only pods of a Deployment that is updated in
-    /// place can be held before they start.
-    pub(super) fn impossible(&self, gate: &str) -> Option<String> {
-        let index = self.asked.gates.iter().position(|it| it.name.as_str() == gate)?;
+    /// What stands against a gate before the start of pods, with the field.
+    pub(super) fn impossible(&self, gate: &GateStatus) -> Option<String> {
+        let index = self.asked.gates.iter().position(|it| it.name.as_str() == gate.name)?;
         if self.asked.gates[index].before != Before::Start {
             return None;
         }
         let path = format!("spec.gates[{index}].before");
         let Some(deployment) = deployment_of(self.world, &self.asked.service) else {
-            return Some(format!(
-                "{path}: start: the versions of Service {} are separate workloads, whose pods start by themselves; \
-                 allowed: traffic or promotion",
-                self.asked.service
-            ));
+            let why = self.starts_by_itself(&gate.version)?;
+            return Some(format!("{path}: start: {why}; or traffic or promotion"));
         };
         let problem = self.world.deployments.get(&deployment).and_then(|it| is_gateable(it).err())?;
         // What a Deployment is, not how it happens to stand.
         problem.path.starts_with("spec.").then(|| {
             format!("{path}: start: pods of Deployment {deployment} cannot be held, {problem}; or traffic or promotion")
+        })
+    }
+
+    /// Why pods of a version that has workloads of its own cannot be held before they start.
+    fn starts_by_itself(&self, version: &str) -> Option<Problem> {
+        let pods = selected(self.world, &self.asked.service);
+        let of_version = |pod: &&Arc<Pod>| pod.labels().get(&self.asked.label).map(String::as_str) == Some(version);
+        let mut owners = pods.iter().filter(of_version).filter_map(|pod| owner(self.world, pod));
+        owners.find_map(|owner| match owner.kind.as_str() {
+            "Deployment" => None,
+            "StatefulSet" => self.world.stateful_sets.get(&owner.key).and_then(|set| is_parallel(set).err()),
+            other => Some(Problem {
+                path: format!("{other} {}: kind", owner.key),
+                wrong: "its pods are not held".to_owned(),
+                allowed: "Deployment or StatefulSet".to_owned(),
+            }),
         })
     }
 

@@ -36,6 +36,7 @@ use super::status::RolloutStatus;
     printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.message", "priority": 1}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = capacity)]
 pub struct RolloutSpec {
     /// The Service, in the namespace of the Rollout. It cannot be changed: what is remembered is remembered of it.
     #[schemars(schema_with = "service")]
@@ -53,6 +54,17 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub gates: Vec<Gate>,
+}
+
+/// The rule between the strategy and an option that only a cluster has.
+fn capacity(schema: &mut Schema) {
+    if let Some(rules) = schema.get_mut(RULES).and_then(Value::as_array_mut) {
+        rules.push(json!({
+            "rule": "self.strategy == 'canary' || !has(self.capacity) || self.capacity != 'follow'",
+            "message": "follow does not belong to this strategy: only with strategy: canary",
+            "fieldPath": ".capacity",
+        }));
+    }
 }
 
 fn service(generator: &mut SchemaGenerator) -> Schema {
@@ -88,6 +100,7 @@ impl RolloutSpec {
     pub fn check(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
         self.policy.check("spec", &mut problems);
+        self.options.check(self.policy.strategy, "spec", &mut problems);
         gate::check(&self.gates, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }

@@ -7,7 +7,7 @@ use tidegate_inject::{InjectionOptions, KubernetesVersion, Resources};
 use tokio::sync::watch;
 
 use super::picture::Pictures;
-use crate::webhook::{Known, valves};
+use crate::webhook::{Known, asking, valves};
 
 /// What sidecars are made of, but for whom they trust, and for how old a cluster.
 #[derive(Debug, Clone)]
@@ -52,7 +52,8 @@ pub(super) async fn know(
         }
         let Some(picture) = pictures.borrow_and_update().clone() else { continue };
         let valves = Arc::new(valves(&picture.world, &picture.released, &picture.served));
+        let asking = Arc::new(asking(&picture.rollouts));
         let (world, options) = (Arc::clone(&picture.world), Arc::new(options.clone()));
-        known.send_replace(Some(Known { world, valves, options, kubernetes: sidecars.kubernetes }));
+        known.send_replace(Some(Known { world, valves, asking, options, kubernetes: sidecars.kubernetes }));
     }
 }

@@ -30,6 +30,7 @@ fn released(strategy: Strategy, manifests: &str, remembered: Option<&str>, trust
         port: None,
         stable: None,
         ignores_capacity: false,
+        opens: None,
     };
     let trusted: Vec<Name> = trusted.iter().map(|it| name(it)).collect();
     site(&world(manifests), &ask, remembered.map(name).as_ref(), &trusted).map_err(|error| error.to_string())
@@ -129,6 +130,24 @@ fn a_half_open_gate_of_what_is_tried_is_shut() {
     let more = [replica_set("shop", "bb", 2, 2), pod("shop-bb", 0, "", "open"), pod("shop-bb", 1, "", "shut")];
     let site = seen(&in_place(1, &more), Some("aa"), &[]).unwrap();
     assert_eq!((site.to_open.len(), site.to_shut.len()), (0, 1));
+}
+
+#[test]
+fn what_was_never_promoted_is_shut_whoever_comes_after_it() {
+    let superseded = [
+        replica_set("shop", "bb", 2, 2),
+        pod("shop-bb", 0, "", "open"),
+        replica_set("shop", "cc", 3, 1),
+        pod("shop-cc", 0, "", "shut"),
+    ];
+    let site = seen(&in_place(1, &superseded), Some("aa"), &[]).unwrap();
+    assert_eq!((told(&site).1.as_deref(), site.to_open.len(), site.to_shut.len()), (Some("cc"), 0, 1));
+    let trusted = seen(&in_place(1, &superseded), Some("aa"), &["bb"]).unwrap();
+    assert_eq!(trusted.to_shut.len(), 0, "it was stable");
+    // Aborted and set back: its pods wait for their end, and get nobody.
+    let undone = in_place(3, &superseded[..2]).replace("revision: '1'", "revision: '3'");
+    let site = seen(&undone, Some("aa"), &[]).unwrap();
+    assert_eq!((told(&site).1, told(&site).3, site.to_shut.len()), (None, vec![], 1));
 }
 
 /// Two workloads that differ in the label `version`.

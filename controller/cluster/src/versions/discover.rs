@@ -83,6 +83,24 @@ pub enum Undiscovered {
 /// The versions of a Service. Where all its pods belong to one Deployment they are its revisions, else the values of
 /// `label`.
 pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, Undiscovered> {
+    let owned = pods(world, service)?;
+    match only_deployment(owned.iter().map(|(_, owner)| owner.as_ref())) {
+        _ if owned.is_empty() => Err(Undiscovered::NoPods(service.clone())),
+        Some(only) => Ok(Discovery { versions: revisions(world, &only, owned), way: Way::InPlace(only) }),
+        None => Ok(Discovery { versions: by_label(world, owned, label)?, way: Way::Workloads }),
+    }
+}
+
+/// The versions of a Service by a label, though there may be only one workload yet.
+pub(crate) fn labelled(world: &World, service: &Key, label: &str) -> Result<Discovery, Undiscovered> {
+    Ok(Discovery { versions: by_label(world, pods(world, service)?, label)?, way: Way::Workloads })
+}
+
+/// Pods, each with its owner.
+type Owned = Vec<(Arc<Pod>, Option<Owner>)>;
+
+/// The pods of a Service that can be released.
+fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
     let object = world.services.get(service).ok_or_else(|| Undiscovered::NoService(service.clone()))?;
     let spec = object.spec.as_ref();
     if spec.and_then(|spec| spec.publish_not_ready_addresses) == Some(true) {
@@ -91,13 +109,8 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
     if spec.and_then(|spec| spec.selector.as_ref()).is_none_or(BTreeMap::is_empty) {
         return Err(Undiscovered::NoSelector(service.clone()));
     }
-    let pods = selected(world, service);
-    let owned: Vec<(Arc<Pod>, Option<Owner>)> = pods.iter().map(|pod| (pod.clone(), owner(world, pod))).collect();
-    match only_deployment(owned.iter().map(|(_, owner)| owner.as_ref())) {
-        _ if owned.is_empty() => Err(Undiscovered::NoPods(service.clone())),
-        Some(only) => Ok(Discovery { versions: revisions(world, &only, owned), way: Way::InPlace(only) }),
-        None => Ok(Discovery { versions: by_label(world, owned, label)?, way: Way::Workloads }),
-    }
+    let pods = selected(world, service).into_iter();
+    Ok(pods.map(|pod| (pod.clone(), owner(world, &pod))).collect())
 }
 
 /// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
@@ -138,7 +151,7 @@ fn has_ended(pod: &Pod) -> bool {
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
-fn revisions(world: &World, deployment: &Key, owned: Vec<(Arc<Pod>, Option<Owner>)>) -> BTreeMap<Name, Found> {
+fn revisions(world: &World, deployment: &Key, owned: Owned) -> BTreeMap<Name, Found> {
     let mut versions: BTreeMap<Name, Found> = BTreeMap::new();
     for (pod, owner) in owned {
         if let Some(Owner { revision, .. }) = owner
@@ -162,11 +175,7 @@ fn revisions(world: &World, deployment: &Key, owned: Vec<(Arc<Pod>, Option<Owner
     versions
 }
 
-fn by_label(
-    world: &World,
-    owned: Vec<(Arc<Pod>, Option<Owner>)>,
-    label: &str,
-) -> Result<BTreeMap<Name, Found>, Undiscovered> {
+fn by_label(world: &World, owned: Owned, label: &str) -> Result<BTreeMap<Name, Found>, Undiscovered> {
     let mut versions: BTreeMap<Name, Found> = BTreeMap::new();
     let mut revisions: BTreeMap<Name, BTreeSet<String>> = BTreeMap::new();
     for (pod, owner) in owned {
@@ -235,7 +244,11 @@ impl World {
     }
 }
 
-fn in_namespace<'a, K>(objects: &'a BTreeMap<Key, Arc<K>>, namespace: &str) -> impl Iterator<Item = &'a Arc<K>> {
+/// The objects of a kind in a namespace.
+pub(crate) fn in_namespace<'a, K>(
+    objects: &'a BTreeMap<Key, Arc<K>>,
+    namespace: &str,
+) -> impl Iterator<Item = &'a Arc<K>> {
     let from = Key::new(namespace, "");
     let namespace = namespace.to_owned();
     objects.range(from..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)

@@ -19,7 +19,7 @@ pub const MIGRATION: &str = "tidegate.dev/migration";
 /// The label by which the Deployment controller tells revisions apart.
 pub(crate) const TEMPLATE_HASH: &str = "pod-template-hash";
 /// The label by which that of a `StatefulSet` does.
-const REVISION_HASH: &str = "controller-revision-hash";
+pub(crate) const REVISION_HASH: &str = "controller-revision-hash";
 
 /// The workload behind a pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -70,7 +70,7 @@ pub fn roles(
 
 /// What a remembered version is called now. The only workload of a Service is told by its revision; when a second one comes
 /// beside it, both are told by their labels.
-fn still(discovery: &Discovery, remembered: &Name) -> Option<Name> {
+pub(crate) fn still(discovery: &Discovery, remembered: &Name) -> Option<Name> {
     let is = |found: &Found| found.revision.split('+').any(|revision| revision == remembered.as_str());
     let renamed = || discovery.versions.iter().find(|(_, found)| is(found)).map(|(name, _)| name.clone());
     discovery.versions.contains_key(remembered).then(|| remembered.clone()).or_else(renamed)

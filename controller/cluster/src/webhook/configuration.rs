@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use tidegate_inject::INJECT;
 
 use super::server::PATH;
-use crate::versions::TEMPLATE_HASH;
+use crate::versions::{REVISION_HASH, TEMPLATE_HASH};
 
 /// The name of the configuration.
 pub const NAME: &str = "tidegate";
@@ -32,11 +32,17 @@ pub struct Place {
     pub ca: Vec<u8>,
 }
 
-/// The configuration. It lets pods pass when nobody answers, and asks about two kinds of pods only: those that a
-/// Deployment or an annotation of ours may concern, in any namespace; and all others in namespaces with our label.
+/// The configuration. It lets pods pass when nobody answers, and asks about two kinds of pods only: those of workloads that
+/// have revisions, or with an annotation of ours, in any namespace; and all others in namespaces with our label.
 pub fn configuration(place: &Place) -> MutatingWebhookConfiguration {
     let in_map = |name: &str, map: &str| format!("(has(object.metadata.{map}) && '{name}' in object.metadata.{map})");
-    let concerned = format!("{} || {}", in_map(TEMPLATE_HASH, "labels"), in_map(INJECT, "annotations"));
+    let concerned = [
+        in_map(TEMPLATE_HASH, "labels"),
+        // Of a `StatefulSet` or a `DaemonSet`.
+        in_map(REVISION_HASH, "labels"),
+        in_map(INJECT, "annotations"),
+    ]
+    .join(" || ");
     let others = format!("!({concerned})");
     let labelled = LabelSelectorRequirement { key: INJECT.to_owned(), operator: "Exists".to_owned(), values: None };
     MutatingWebhookConfiguration {

@@ -8,7 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use tidegate_config::Problem;
 
-use super::valves::{Gating, Standing, Valves};
+use super::beside::Workload;
+use super::valves::{Gating, Standing, Valve, Valves};
 use crate::versions::TEMPLATE_HASH;
 pub use crate::versions::{GATE as PROMOTED, MIGRATION};
 use crate::world::Key;
@@ -23,7 +24,7 @@ pub enum Gate {
         /// And the scheduling gate.
         before_start: bool,
     },
-    /// Nothing yet: its Deployment is managed, and its revision not on record. It was made a moment ago, so the record may
+    /// Nothing yet: it is managed, and its revision or its workload not on record. It was made a moment ago, so the record may
     /// know it in another one.
     Unseen,
 }
@@ -31,7 +32,7 @@ pub enum Gate {
 /// Why a pod gets no gate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Why {
-    /// It belongs to no managed Deployment.
+    /// It belongs to no managed Deployment, nor to a managed Service as another workload.
     NotManaged,
     /// Its Deployment is updated as ever.
     Off(Problem),
@@ -41,8 +42,20 @@ pub enum Why {
 
 /// Decides for a pod in a namespace. Its own metadata names none: the API server adds it later.
 pub fn gate(namespace: &str, pod: &ObjectMeta, valves: &Valves) -> Gate {
-    let Some((deployment, replica_set)) = origin(namespace, pod) else { return Gate::None(Why::NotManaged) };
-    let Some(valve) = valves.get(&deployment) else { return Gate::None(Why::NotManaged) };
+    let origin = origin(namespace, pod);
+    if let Some(Origin { workload: (_, key), replica_set: Some(set) }) = &origin
+        && let Some(valve) = valves.deployments.get(key)
+    {
+        return revision(valve, set);
+    }
+    let Some(Origin { workload, .. }) = origin else { return Gate::None(Why::NotManaged) };
+    let decided = valves.services.iter().filter_map(|service| service.decide(namespace, pod, &workload));
+    // Where several Services select it, any doubt of one means no gate.
+    decided.reduce(Gate::or_less).unwrap_or(Gate::None(Why::NotManaged))
+}
+
+/// Decides for a pod of a revision of a Deployment.
+fn revision(valve: &Valve, replica_set: &str) -> Gate {
     if let Gating::Off(problem) = &valve.gating {
         return Gate::None(Why::Off(problem.clone()));
     }
@@ -53,20 +66,41 @@ pub fn gate(namespace: &str, pod: &ObjectMeta, valves: &Valves) -> Gate {
     }
 }
 
-/// The Deployment that a pod comes from, and the uid of the replica set in between. A Deployment names its replica sets
-/// after itself and the hash, so this is known before the replica set has been seen.
-fn origin<'a>(namespace: &str, pod: &'a ObjectMeta) -> Option<(Key, &'a str)> {
+/// Where a pod comes from.
+struct Origin<'a> {
+    workload: Workload,
+    /// The uid of the replica set between a Deployment and its pod.
+    replica_set: Option<&'a str>,
+}
+
+/// Where a pod comes from; `None` where that is no workload whose pods could be held. A Deployment names its replica sets
+/// after itself and the hash, so it is known before the replica set has been seen.
+fn origin<'a>(namespace: &str, pod: &'a ObjectMeta) -> Option<Origin<'a>> {
     let owners = pod.owner_references.iter().flatten();
     let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
-    if owner.api_version != "apps/v1" || owner.kind != "ReplicaSet" {
-        return None;
-    }
-    let hash = pod.labels.as_ref()?.get(TEMPLATE_HASH)?;
-    let deployment = owner.name.strip_suffix(hash)?.strip_suffix('-')?;
-    Some((Key::new(namespace, deployment), &owner.uid))
+    let (kind, name, replica_set) = match (owner.api_version.as_str(), owner.kind.as_str()) {
+        ("apps/v1", "ReplicaSet") => {
+            let hash = pod.labels.as_ref()?.get(TEMPLATE_HASH)?;
+            ("Deployment", owner.name.strip_suffix(hash)?.strip_suffix('-')?, Some(owner.uid.as_str()))
+        }
+        ("apps/v1", "StatefulSet") => ("StatefulSet", owner.name.as_str(), None),
+        _ => return None,
+    };
+    Some(Origin { workload: (kind.to_owned(), Key::new(namespace, name)), replica_set })
 }
 
 impl Gate {
+    /// The one that holds a pod less.
+    fn or_less(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Hold { before_start: one }, Self::Hold { before_start: two }) => {
+                Self::Hold { before_start: one && two }
+            }
+            (Self::Hold { .. }, less) | (less @ Self::None(_), _) | (Self::Unseen, less @ Self::None(_)) => less,
+            (Self::Unseen, _) => Self::Unseen,
+        }
+    }
+
     /// Puts the gates into the pod. Those that are there stay, and none is there twice.
     pub(super) fn put_into(&self, pod: &mut Value) {
         let Self::Hold { before_start } = self else { return };

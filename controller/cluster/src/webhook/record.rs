@@ -5,32 +5,45 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidegate_config::{Name, Problem};
 use tidegate_controller::engine::Phase;
 
+use super::beside::Beside;
 use super::gateable::is_gateable;
 use super::valves::{Gating, Standing, Valve, Valves};
 use crate::catalog::Released;
-use crate::lead::{Asked, Served};
+use crate::lead::{Asked, Object, Served};
 use crate::rollout_object::Memory;
-use crate::versions::deployment_of;
+use crate::versions::{deployment_of, labelled, owner};
 use crate::world::{Key, World};
 
-/// The valves of all Services that are released by us, managed (their traffic passes us) and whose versions are revisions of
-/// one Deployment. Until its stable revision is remembered a Deployment has none: nobody could tell a new one.
+/// The Services whose rollout objects ask for a sidecar in their pods.
+pub fn asking(objects: &[Object]) -> BTreeSet<Key> {
+    objects
+        .iter()
+        .filter_map(|object| object.asked.as_ref())
+        .filter(|it| it.inject)
+        .map(|it| it.service.clone())
+        .collect()
+}
+
+/// The valves of all Services that are released by us and managed (their traffic passes us). Until its stable version is
+/// remembered a Service has none: nobody could tell a new one.
 ///
 /// A version that was not promoted stays held although its Service is not managed any more, as its pods that are there are:
 /// a pod that was created without its sidecar must not let the rest of a rollout through.
 ///
 /// Where several such Services select one Deployment, each may exempt a revision: any doubt means no gate.
 pub fn valves(world: &World, released: &Released, served: &BTreeMap<Name, Served>) -> Valves {
-    let mut valves = Valves::new();
+    let mut valves = Valves::default();
     let managed = |asked: &Asked| served.get(&asked.name).is_some_and(|served| served.managed);
     let tried = |memory: &Memory| memory.record.rollout.as_ref().is_some_and(|status| status.phase != Phase::Promoted);
     for (service, (asked, memory)) in released.iter().filter(|(_, (asked, memory))| managed(asked) || tried(memory)) {
+        valves.services.extend(Beside::of(world, service, asked, memory));
         let Some(deployment) = deployment_of(world, service) else { continue };
         let Some(valve) = valve(world, service, &deployment, (asked, memory)) else { continue };
-        match valves.remove(&deployment) {
-            Some(other) => drop(valves.insert(deployment, both(other, valve))),
-            None => drop(valves.insert(deployment, valve)),
-        }
+        let valve = match valves.deployments.remove(&deployment) {
+            Some(other) => both(other, valve),
+            None => valve,
+        };
+        valves.deployments.insert(deployment, valve);
     }
     valves
 }
@@ -46,6 +59,21 @@ fn valve(world: &World, service: &Key, deployment: &Key, (asked, memory): (&Aske
         Err(problem) => Gating::Off(problem),
     };
     Some(Valve { gating, before_start: asked.starts_late(), revisions })
+}
+
+/// Why pods of new versions are not held though their Service is managed: of one Deployment's revisions in general, of
+/// workloads those that have the version that is tried.
+pub fn unheld(world: &World, asked: &Asked, memory: &Memory) -> Option<Problem> {
+    let service = &asked.service;
+    let off = |gating: &Gating| if let Gating::Off(problem) = gating { Some(problem.clone()) } else { None };
+    if let Some(deployment) = deployment_of(world, service) {
+        return off(&valve(world, service, &deployment, (asked, memory))?.gating);
+    }
+    let beside = Beside::of(world, service, asked, memory)?;
+    let canary = &memory.record.under_way()?.canary;
+    let discovery = labelled(world, service, &asked.label).ok()?;
+    let mut owners = discovery.versions.get(canary)?.pods.iter().filter_map(|pod| owner(world, pod));
+    owners.find_map(|owner| off(beside.workloads.get(&(owner.kind, owner.key))?))
 }
 
 /// A Service that gives traffic to pods that are not ready: no gate holds it back.

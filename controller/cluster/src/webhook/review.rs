@@ -1,9 +1,10 @@
 //! PURE. One question of the API server: may this pod be created? It may, perhaps changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use json_patch::{Patch, diff};
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::core::v1::{ObjectReference, Service as KubeService};
 use kube::core::DynamicObject;
 use kube::core::admission::{AdmissionRequest, Operation};
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub struct Known {
     pub world: Arc<World>,
     /// Whose pods are held.
     pub valves: Arc<Valves>,
+    /// The Services whose pods are to have a sidecar.
+    pub asking: Arc<BTreeSet<Key>>,
     /// What sidecars are made of.
     pub options: Arc<InjectionOptions>,
     /// How old the cluster is.
@@ -84,8 +87,11 @@ fn with_sidecar(pod: &Value, namespace: &str, known: &Known) -> Result<Value, No
         annotations: found.metadata.annotations.clone().unwrap_or_default(),
     });
     let here = services.range(Key::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
-    let read = |service| Service::read(&serde_json::to_value(service).unwrap_or_default());
-    let services: Result<Vec<_>, Problem> = here.map(|(_, service)| read(&**service)).collect();
+    let read = |(key, service): (&Key, &Arc<KubeService>)| {
+        let service = Service::read(&serde_json::to_value(&**service).unwrap_or_default())?;
+        Ok(if known.asking.contains(key) { service.asking() } else { service })
+    };
+    let services: Result<Vec<_>, Problem> = here.map(read).collect();
     let services = services.map_err(|Problem { path, wrong, allowed }| {
         let mut problems = Problems::default();
         problems.add(format!("a Service of the namespace: {path}"), wrong, allowed);

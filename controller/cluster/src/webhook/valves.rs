@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tidegate_config::Problem;
 
+use super::beside::Beside;
 use crate::versions::{TEMPLATE_HASH, template_hash};
 use crate::world::Key;
 
@@ -17,8 +18,14 @@ const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 /// The annotation of a template that stands for another one. It is in no object of a cluster.
 const FINGERPRINT: &str = "fingerprint";
 
-/// The managed Deployments. One that is not here is none of ours.
-pub type Valves = BTreeMap<Key, Valve>;
+/// Whose pods are held.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Valves {
+    /// The managed Deployments that are updated in place.
+    pub deployments: BTreeMap<Key, Valve>,
+    /// The managed Services with what is known of workloads beside the stable one.
+    pub services: Vec<Beside>,
+}
 
 /// What is known of a managed Deployment.
 #[derive(Debug, Clone, PartialEq)]

@@ -69,6 +69,7 @@ fn every_option_has_its_place() {
 fn what_no_schema_can_say_is_told_by_its_path() {
     for (spec, place) in [
         ("deadline: 1m", "spec.deadline"),
+        ("capacity: follow", "spec.capacity"),
         ("gates: [{name: a, job: {template: {spec: 1}}}]", "spec.gates[0].job.template.spec"),
         ("gates: [{name: a, job: {template: {}}}]", "spec.gates[0].job.template.spec.containers"),
         (
@@ -77,7 +78,8 @@ fn what_no_schema_can_say_is_told_by_its_path() {
         ),
         ("gates: [{name: a, job: {backoffLimit: many, template: {}}}]", "spec.gates[0].job.backoffLimit"),
     ] {
-        let problems = rollout(&format!("{{service: shop, strategy: canary, {spec}}}")).spec.check().unwrap_err();
+        let strategy = if spec.contains("follow") { "blueGreen" } else { "canary" };
+        let problems = rollout(&format!("{{service: shop, strategy: {strategy}, {spec}}}")).spec.check().unwrap_err();
         assert!(problems.iter().any(|problem| problem.path == place), "{spec}: {problems}");
     }
 }

@@ -46,6 +46,7 @@ fn each_pod_is_asked_about_once_at_most() {
     assert_eq!(
         condition(anywhere),
         "(has(object.metadata.labels) && 'pod-template-hash' in object.metadata.labels) || \
+         (has(object.metadata.labels) && 'controller-revision-hash' in object.metadata.labels) || \
          (has(object.metadata.annotations) && 'tidegate.dev/inject' in object.metadata.annotations)"
     );
     assert_eq!(condition(labelled), format!("!({})", condition(anywhere)));

@@ -20,7 +20,7 @@ fn decided(hash: &str, change_pod: impl FnOnce(&mut ObjectMeta), change: impl Fn
 }
 
 fn shop(valves: &mut Valves) -> &mut Valve {
-    valves.get_mut(&Key::new("market", "shop")).unwrap()
+    valves.deployments.get_mut(&Key::new("market", "shop")).unwrap()
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn doubt_means_no_gate() {
     let off = decided("new", nothing, |valves| shop(valves).gating = Gating::Off(problem.clone()));
     assert_eq!(off, Gate::None(Why::Off(problem)));
     let not_managed = Gate::None(Why::NotManaged);
-    assert_eq!(decided("new", nothing, Valves::clear), not_managed);
+    assert_eq!(decided("new", nothing, |valves| valves.deployments.clear()), not_managed);
     let owners: [fn(&mut ObjectMeta); 6] = [
         |pod| pod.owner_references = None,
         |pod| pod.owner_references.as_mut().unwrap()[0].controller = None,

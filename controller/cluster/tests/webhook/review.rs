@@ -1,7 +1,10 @@
 //! What becomes of a pod.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tidegate_cluster::webhook::{Gate, MIGRATION, PROMOTED, Review, Standing, Why, review};
+use tidegate_cluster::world::Key;
 use tidegate_config::limits::{NOTICE_BYTES_MAX, WARNINGS_MAX};
 
 use super::setting::{SERVICE, known, pod, question, request};
@@ -71,6 +74,25 @@ fn a_refused_sidecar_is_told_and_the_gate_is_set_all_the_same() {
     trial["request"]["dryRun"] = true.into();
     let tried = review(&request(trial), &known(&service), &NO_GATE);
     assert!(tried.notices.is_empty() && tried.warnings.len() == 1, "nothing happened: {tried:?}");
+}
+
+#[test]
+fn a_service_asks_for_the_sidecar_in_its_pods() {
+    let mut silent = pod("old");
+    silent["metadata"]["annotations"] = Value::Null;
+    let mut refusing = pod("old");
+    refusing["metadata"]["annotations"]["tidegate.dev/inject"] = "false".into();
+    for (pod, asks, expected) in [
+        (&silent, Some(("market", "shop")), true),
+        (&silent, Some(("other", "shop")), false),
+        (&silent, None, false),
+        (&refusing, Some(("market", "shop")), false),
+    ] {
+        let mut known = known(SERVICE);
+        known.asking = Arc::new(asks.map(|(namespace, name)| Key::new(namespace, name)).into_iter().collect());
+        let after = patched(pod, &review(&request(question(pod)), &known, &NO_GATE));
+        assert_eq!(after["spec"]["initContainers"].is_array(), expected, "{asks:?} {pod}");
+    }
 }
 
 #[test]

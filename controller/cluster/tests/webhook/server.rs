@@ -62,7 +62,7 @@ async fn a_revision_that_is_not_on_record_yet_is_waited_for() {
         tokio::time::sleep(Duration::from_millis(40)).await;
         sender.send_modify(|known| {
             let valves = &mut known.as_mut().unwrap().valves;
-            let valve = Arc::make_mut(valves).get_mut(&Key::new("market", "shop")).unwrap();
+            let valve = Arc::make_mut(valves).deployments.get_mut(&Key::new("market", "shop")).unwrap();
             valve.revisions.insert("uid-newer".to_owned(), Standing::Candidate);
         });
     };

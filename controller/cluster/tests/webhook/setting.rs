@@ -1,6 +1,5 @@
 //! A cluster with a shop, of which a candidate is on its way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -68,7 +67,7 @@ pub(crate) fn valves() -> Valves {
     let revisions = [("uid-old", Standing::Stable), ("uid-new", Standing::Candidate)];
     let revisions = revisions.map(|(uid, standing)| (uid.to_owned(), standing)).into();
     let valve = Valve { gating: Gating::On, before_start: false, revisions };
-    BTreeMap::from([(Key::new("market", "shop"), valve)])
+    Valves { deployments: [(Key::new("market", "shop"), valve)].into(), services: Vec::new() }
 }
 
 pub(crate) const SERVICE: &str = "
@@ -113,6 +112,7 @@ pub(crate) fn known(service: &str) -> Known {
     Known {
         world: Arc::new(world(service)),
         valves: Arc::new(valves()),
+        asking: Arc::default(),
         options: Arc::new(options),
         kubernetes: KubernetesVersion::new(1, 36),
     }

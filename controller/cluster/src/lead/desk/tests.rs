@@ -1,9 +1,11 @@
 //! A leader at its desk, its successor, and what the API server lets them write.
 
+mod follow;
 mod gates;
 mod ordinary;
 mod scale_down;
 mod undo;
+mod workloads;
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use tidegate_controller::counters;
 use tidegate_controller::engine::{Action, Command, Phase, Verb};
 
 use super::*;
-use crate::manifests::{asked, updating};
+use crate::manifests::{add, asked, deployment, updating};
 use crate::rollout_object::Answered;
 
 const START: u64 = 1_700_000_000_000;
@@ -344,4 +346,35 @@ fn people_are_told_what_is_written_and_once() {
     assert_eq!(reasons(&office), ["RolloutStarted", "RolloutPaused"], "a successor repeats nothing");
     let ids: std::collections::BTreeSet<_> = office.told.iter().map(|news| &news.id).collect();
     assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn a_status_speaks_about_the_newest_state_soon() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    assert_eq!(office.turn(at(1_000)), 0, "nothing has changed");
+    office.version += 1;
+    office.stored = Object { generation: Some(2), version: office.version.to_string(), ..office.stored.clone() };
+    office.desk.take(std::slice::from_ref(&office.stored), at(1_001));
+    assert_eq!(office.turn(at(1_002)), 1);
+    assert_eq!(office.stored.conditions[0].observed_generation, Some(2));
+    assert_eq!(office.turn(at(1_003)), 0, "once");
+}
+
+#[test]
+fn people_are_told_of_a_deadline_that_is_too_short() {
+    let reasons = |office: &Office| office.told.iter().map(|news| news.reason).collect::<Vec<_>>();
+    for (soak, expected) in [(600, vec!["RolloutStarted", "ProgressDeadlineTooShort"]), (6, vec!["RolloutStarted"])] {
+        let mut office = Office::new();
+        office.stored.asked.as_mut().unwrap().policy.soak = Span::from_secs(soak);
+        let ready =
+            deployment("shop", 3, 1, "2026-01-01T00:00:00Z").replace("status: {", "status: {readyReplicas: 3, ");
+        add(&mut office.world, &ready);
+        office.desk = Desk::new("me");
+        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        office.turn(at(0));
+        assert_eq!(reasons(&office), expected);
+        let progressing = office.stored.conditions.iter().find(|it| it.type_ == "Progressing").unwrap();
+        assert_eq!(progressing.message.contains("spec.progressDeadlineSeconds: 600"), expected.len() == 2);
+    }
 }

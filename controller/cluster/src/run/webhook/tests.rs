@@ -49,7 +49,13 @@ fn options() -> InjectionOptions {
 
 fn known() -> Known {
     let world = Arc::new(world(SERVICE));
-    Known { world, valves: Arc::default(), options: Arc::new(options()), kubernetes: KubernetesVersion::FIRST }
+    Known {
+        world,
+        valves: Arc::default(),
+        asking: Arc::default(),
+        options: Arc::new(options()),
+        kubernetes: KubernetesVersion::FIRST,
+    }
 }
 
 impl Site {

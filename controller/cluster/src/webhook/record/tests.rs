@@ -6,7 +6,7 @@ use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::lead::{Asked, Case};
+use crate::lead::{Asked, Case, Remembered, objects};
 use crate::manifests::{SERVICE, asked, deployment, moment, pod, replica_set, world};
 use crate::world::World;
 
@@ -65,7 +65,7 @@ fn ready(replicas: u32) -> String {
 fn revisions_stand_as_they_are_remembered() {
     let world = updating(SERVICE, &ready(3));
     let valves = valves(&world, &[released(&shop(), Some("aa"), &["dd"])].into(), &managed(&["shop"]));
-    let valve = &valves[&shop()];
+    let valve = &valves.deployments[&shop()];
     assert_eq!((&valve.gating, valve.before_start), (&Gating::On, false));
     let standings: Vec<_> = valve.revisions.iter().map(|(uid, standing)| (uid.as_str(), *standing)).collect();
     let expected = [
@@ -89,11 +89,15 @@ fn whoever_is_not_known_or_not_ours_has_no_valve() {
         ([released(&shop(), None, &["dd"])].into(), ours.clone()),
         ([released(&Key::new("default", "other"), Some("aa"), &[])].into(), managed(&["other"])),
     ] {
-        assert_eq!(valves(&world, &released, &managed), Valves::new());
+        assert_eq!(valves(&world, &released, &managed).deployments, BTreeMap::new());
     }
     let mut several = updating(SERVICE, &ready(3));
     crate::manifests::add(&mut several, &pod("other-ee", 0, "", "none"));
-    assert_eq!(valves(&several, &[released(&shop(), Some("aa"), &[])].into(), &ours), Valves::new(), "two workloads");
+    assert_eq!(
+        valves(&several, &[released(&shop(), Some("aa"), &[])].into(), &ours).deployments,
+        BTreeMap::new(),
+        "two workloads"
+    );
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn what_cannot_be_held_without_harm_is_not_held() {
     ] {
         let world = updating(service, &deployment);
         let valves = valves(&world, &[released(&shop(), Some("aa"), &[])].into(), &managed(&["shop"]));
-        match &valves[&shop()].gating {
+        match &valves.deployments[&shop()].gating {
             Gating::Off(problem) => assert_eq!(problem.path, path),
             Gating::On => panic!("{path}: it is held"),
         }
@@ -133,14 +137,14 @@ fn of_two_services_for_one_deployment_each_may_exempt_a_revision() {
     let world = updating(&both, &ready(3));
     let managed = managed(&["shop", "twin"]);
     let valves_of_both = valves(&world, &all, &managed);
-    assert_eq!(valves_of_both.len(), 1);
-    let standings: Vec<_> = valves_of_both[&shop()].revisions.values().copied().collect();
+    assert_eq!(valves_of_both.deployments.len(), 1);
+    let standings: Vec<_> = valves_of_both.deployments[&shop()].revisions.values().copied().collect();
     let expected = [Standing::Stable, Standing::Stable, Standing::RestartOnly, Standing::Promoted];
     assert_eq!(standings, expected);
     let unready = both.replacen("spec: {", "spec: {publishNotReadyAddresses: true, ", 1);
     let valves_of_both = valves(&updating(&unready, &ready(3)), &all, &managed);
     assert!(
-        matches!(valves_of_both[&shop()].gating, Gating::Off(_)),
+        matches!(valves_of_both.deployments[&shop()].gating, Gating::Off(_)),
         "one of them gives pods traffic before they are ready"
     );
 }
@@ -157,5 +161,21 @@ fn what_is_tried_stays_held_though_a_pod_has_no_sidecar() {
     case.look(&moment(&world, &none, &ours, now), None);
     assert!(case.memory.record.under_way().is_some());
     let tried = Released::from([(shop(), (asked, Arc::new(case.memory)))]);
-    assert!(valves(&world, &tried, &BTreeMap::new()).contains_key(&shop()));
+    assert!(valves(&world, &tried, &BTreeMap::new()).deployments.contains_key(&shop()));
+}
+
+#[test]
+fn rollouts_ask_for_sidecars_for_their_services() {
+    let text = |inject: &str| {
+        format!(
+            "\n---\napiVersion: tidegate.dev/v1alpha1\nkind: Rollout\nmetadata: {{name: any, namespace: default}}\nspec: \
+             {{service: shop, strategy: canary{inject}}}\n"
+        )
+    };
+    for (inject, expected) in [(", inject: true", vec![shop()]), (", inject: false", vec![]), ("", vec![])] {
+        let objects = objects(&world(&(SERVICE.to_owned() + &text(inject))), &mut Remembered::default());
+        assert_eq!(asking(&objects), expected.into_iter().collect(), "{inject}");
+    }
+    let elsewhere = objects(&world(&text(", inject: true")), &mut Remembered::default());
+    assert!(asking(&elsewhere).is_empty(), "there is no such Service");
 }

@@ -10,7 +10,7 @@ use crate::manifests::{SERVICE, add, deployment, pod, replica_set, world};
 use crate::rollout_object::{Before, GATE_LABEL, Gate, GateState, VERSION_LABEL};
 
 /// A gate `NAME` before something.
-fn gate(name: &str, before: &str) -> Gate {
+pub(super) fn gate(name: &str, before: &str) -> Gate {
     let text = format!(
         "{{name: {name}, before: {before}, job: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: a, image: \
          b}}]}}}}}}}}"
@@ -37,13 +37,13 @@ impl Office {
     }
 
     /// The Jobs that are to be made now.
-    fn due_jobs(&mut self, now: Timestamp) -> Vec<Job> {
+    pub(super) fn due_jobs(&mut self, now: Timestamp) -> Vec<Job> {
         let works = self.desk.jobs(&self.world, now).into_iter();
         works.filter_map(|(_, work)| if let JobWork::Make(job) = work { Some(*job) } else { None }).collect()
     }
 
     /// A Job is there, with a condition that holds.
-    fn has(&mut self, job: &Job, condition: Option<&str>) {
+    pub(super) fn has(&mut self, job: &Job, condition: Option<&str>) {
         let mut job = job.clone();
         let text = condition.map_or("{}".to_owned(), |kind| {
             format!(
@@ -241,9 +241,9 @@ fn jobs_are_kept_for_the_version_before_and_deleted_after_that() {
     assert_eq!(works, [(office.stored.key.clone(), JobWork::Delete(Key::of(&old), "u7".into()))], "and no other");
 }
 
-/// The candidate's pod is not scheduled yet.
-fn unscheduled(world: &mut World) {
-    let (key, pod) = world.pods.iter().find(|(key, _)| key.name == "shop-bb-0").unwrap();
+/// A pod is not scheduled yet.
+pub(super) fn unscheduled(world: &mut World, name: &str) {
+    let (key, pod) = world.pods.iter().find(|(key, _)| key.name == name).unwrap();
     let (key, mut pod) = (key.clone(), (**pod).clone());
     pod.spec.as_mut().unwrap().scheduling_gates = serde_saphyr::from_str("[{name: tidegate.dev/migration}]").unwrap();
     pod.status = None;
@@ -251,7 +251,7 @@ fn unscheduled(world: &mut World) {
 }
 
 /// The names of the pods that may start.
-fn starts(office: &Office) -> Vec<String> {
+pub(super) fn starts(office: &Office) -> Vec<String> {
     let starts = gating(&office.world, std::slice::from_ref(&office.stored), &office.served).starts;
     starts.iter().map(|pod| pod.name_any()).collect()
 }
@@ -264,7 +264,7 @@ fn pods_start_when_what_must_be_done_before_has_succeeded() {
         &mut office.world,
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop, namespace: default}\nspec: {replicas: 3}\nstatus: {readyReplicas: 3}\n",
     );
-    unscheduled(&mut office.world);
+    unscheduled(&mut office.world, "shop-bb-0");
     office.turn(at(100));
     assert_eq!(office.phase(), Some(Phase::Progressing), "it is tried though no pod of it can take a visitor");
     let job = office.due_jobs(at(101)).remove(0);
@@ -278,7 +278,7 @@ fn pods_start_when_what_must_be_done_before_has_succeeded() {
     assert_eq!(office.hold(), Some(Hold::Gate), "and nobody visits it before it has a pod");
     // Who is asked for nothing any more holds nobody.
     let mut office = Office::with(&[]);
-    unscheduled(&mut office.world);
+    unscheduled(&mut office.world, "shop-bb-0");
     office.turn(at(100));
     assert_eq!(starts(&office), ["shop-bb-0"]);
 }

@@ -1,0 +1,116 @@
+//! A version in a workload of its own: what becomes of the gates of its pods.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::gates::{gate, starts, unscheduled};
+use super::*;
+use crate::lead::gates::Gate;
+use crate::lead::gating;
+use crate::manifests::{SERVICE, add, deployment, pod, replica_set, world};
+
+/// Deployment `a` has the stable version `aa`, and `more` makes a pod of version `bb`, which is held.
+fn beside(more: &str) -> World {
+    let mut text = SERVICE.to_owned() + &deployment("a", 1, 1, "2026-01-01T00:00:00Z") + more;
+    text += &(replica_set("a", "aa", 1, 1) + &pod("a-aa", 0, ", version: aa", "none"));
+    let text = text.replace("[{type: ContainersReady", "[{type: Ready, status: 'True'}, {type: ContainersReady");
+    world(&(text + &pod("b-bb", 0, ", version: bb", "shut")))
+}
+
+pub(super) fn deployed() -> World {
+    beside(&(deployment("b", 1, 1, "2026-01-02T00:00:00Z") + &replica_set("b", "bb", 1, 1)))
+}
+
+impl Office {
+    fn of(world: World) -> Self {
+        Self { world, ..Self::new() }
+    }
+
+    pub(super) fn wishes(&mut self, verb: Verb, now: Timestamp) {
+        self.stored.wish = Some(wish(&now.millis().to_string(), verb));
+        self.version += 1;
+        self.stored.version = self.version.to_string();
+        self.desk.take(std::slice::from_ref(&self.stored), now);
+        self.turn(now);
+    }
+
+    /// Pods whose gates are to be opened, to be shut, and to stay shut.
+    pub(super) fn gates(&self, objects: &[Object]) -> [Vec<String>; 3] {
+        let gating = gating(&self.world, objects, &self.served);
+        let changed = |gate| {
+            let changes = gating.changes.iter().filter(|change| change.gate == gate);
+            changes.map(|change| change.pod.name_any()).collect()
+        };
+        let names = |pods: &[Arc<Pod>]| pods.iter().map(|pod| pod.name_any()).collect();
+        [changed(Gate::Open), changed(Gate::Shut), names(&gating.held)]
+    }
+
+    pub(super) fn says(&self, condition: &str) -> String {
+        self.stored.conditions.iter().find(|it| it.type_ == condition).unwrap().message.clone()
+    }
+}
+
+#[test]
+fn a_workload_of_its_own_waits_for_promotion_and_for_nothing_else() {
+    let held = [vec![], vec![], vec!["b-bb-0".to_owned()]];
+    let opened = [vec!["b-bb-0".to_owned()], vec![], vec![]];
+    for (verb, phase, expected) in
+        [(Verb::Abort, Phase::Aborted, &held), (Verb::Promote { full: true }, Phase::Promoted, &opened)]
+    {
+        let mut office = Office::of(deployed());
+        office.turn(at(0));
+        assert_eq!(office.phase(), Some(Phase::Progressing));
+        assert_eq!(office.gates(std::slice::from_ref(&office.stored)), held);
+        office.wishes(verb, at(1_000));
+        assert_eq!((office.phase(), &office.gates(std::slice::from_ref(&office.stored))), (Some(phase), expected));
+        assert_eq!(office.gates(&[]), opened, "the Rollout is gone");
+    }
+}
+
+#[test]
+fn pods_of_a_workload_of_its_own_start_when_a_gate_has_succeeded() {
+    let mut office = Office::of(deployed());
+    let asked = office.stored.asked.as_mut().unwrap();
+    asked.gates = vec![gate("migrate", "start")].into();
+    office.desk = Desk::new("me");
+    office.desk.take(std::slice::from_ref(&office.stored), at(0));
+    unscheduled(&mut office.world, "b-bb-0");
+    office.turn(at(100));
+    let job = office.due_jobs(at(101)).remove(0);
+    assert!(starts(&office).is_empty());
+    office.has(&job, Some("Complete"));
+    office.turn(at(2_000));
+    office.turn(at(4_000));
+    assert_eq!(starts(&office), ["b-bb-0"]);
+}
+
+#[test]
+fn a_stateful_set_that_waits_for_each_of_its_pods_is_not_held_and_that_is_told() {
+    let set = "\n---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: b, namespace: default, creationTimestamp: \
+               '2026-01-02T00:00:00Z'}\nspec: {serviceName: shop, selector: {matchLabels: {app: shop}}, template: \
+               {metadata: {labels: {app: shop, version: bb}}}}\n";
+    for (policy, told) in [("OrderedReady", true), ("Parallel", false)] {
+        let mut office =
+            Office::of(beside(&set.replace("spec: {", &format!("spec: {{podManagementPolicy: {policy}, "))));
+        let of_set = |gate| {
+            let pod = pod("b-bb", 0, ", version: bb", gate);
+            pod.replace("kind: ReplicaSet, name: b-bb", "kind: StatefulSet, name: b")
+        };
+        add(&mut office.world, &of_set("none"));
+        office.turn(at(0));
+        assert_eq!(office.phase(), Some(Phase::Progressing));
+        let message = office.says("TrafficManaged");
+        assert_eq!(
+            message.contains("New pods are not held: StatefulSet b: spec.podManagementPolicy"),
+            told,
+            "{message}"
+        );
+        let mut early = Office::of(office.world.clone());
+        early.stored.asked.as_mut().unwrap().gates = vec![gate("migrate", "start")].into();
+        early.desk = Desk::new("me");
+        early.desk.take(std::slice::from_ref(&early.stored), at(0));
+        early.turn(at(100));
+        let message = early.stored.memory.as_ref().unwrap().gates[0].message.clone().unwrap_or_default();
+        assert_eq!(message.contains("spec.gates[0].before: start: StatefulSet b"), told, "{message}");
+    }
+}
