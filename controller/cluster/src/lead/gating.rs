@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use tidegate_config::Name;
 use tidegate_controller::engine::Phase;
 
+use super::fault::Fault;
 use super::gates::Gate;
 use super::job::{Owner, Tried};
 use super::object::Object;
@@ -43,7 +44,7 @@ pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>
     let mut claimed: BTreeSet<Key> = BTreeSet::new();
     let mut asleep: BTreeSet<Key> = BTreeSet::new();
     for object in objects {
-        let pods = object.asked.as_ref().map(|asked| selected(world, &asked.service)).unwrap_or_default();
+        let pods = object.service.as_ref().map(|service| selected(world, service)).unwrap_or_default();
         if pods.iter().all(|pod| is_open(pod) == Held::Ungated) {
             continue;
         }
@@ -94,14 +95,19 @@ fn may_start(world: &World, object: &Object, site: &Site, pod: &Pod) -> bool {
 enum Holds {
     /// None of them: an update is an ordinary one.
     Nothing,
-    /// Every gate stays as it is, because the versions cannot be told.
+    /// Every gate stays as it is, because the versions cannot be told, or what is asked for.
     All,
     /// Those of a version that is not promoted.
     These(Box<Site>),
 }
 
 fn held_by(world: &World, object: &Object, served: &BTreeMap<Name, Served>) -> Holds {
-    let Some(asked) = &object.asked else { return Holds::Nothing };
+    let Some(asked) = &object.asked else {
+        // Another object decides, or nobody can tell what was asked for before.
+        let remembers = object.memory.is_some() || matches!(object.fault, Some(Fault::Record(_)));
+        let decides = !matches!(object.fault, Some(Fault::Conflicted(_)));
+        return if remembers && decides { Holds::All } else { Holds::Nothing };
+    };
     let managed = served.get(&asked.name).is_some_and(|served| served.managed);
     let memory = object.memory.as_deref();
     let last = memory.and_then(|memory| memory.record.rollout.as_ref());

@@ -29,6 +29,8 @@ pub struct Object {
     pub version: String,
     /// Counts the states of its `spec` (`metadata.generation`).
     pub generation: Option<i64>,
+    /// The Service that it names, where it can be read at all.
+    pub service: Option<Key>,
     /// What it asks for; `None` where that is nothing that could be done.
     pub asked: Option<Asked>,
     /// What is wrong with it, or with the annotations that it is made of.
@@ -168,6 +170,7 @@ fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, world: &World, remembe
         key: key.clone(),
         uid: guarded.uid().unwrap_or_default(),
         generation: guarded.meta().generation,
+        service: guarded.0.as_ref().ok().map(|it| Key::new(&key.namespace, it.spec.service.as_str())),
         fault: asked.as_ref().err().cloned().or_else(|| annotations_fault(key, guarded, world)),
         asked: asked.ok(),
         memory: read.ok().flatten(),

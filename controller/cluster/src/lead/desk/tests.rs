@@ -41,6 +41,7 @@ fn object(version: &str, memory: Option<Memory>) -> Object {
         uid: "u1".into(),
         version: version.into(),
         generation: Some(1),
+        service: Some(asked.service.clone()),
         asked: Some(asked),
         fault: None,
         memory: memory.map(Arc::new),

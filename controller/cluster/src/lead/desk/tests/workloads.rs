@@ -64,6 +64,11 @@ fn a_workload_of_its_own_waits_for_promotion_and_for_nothing_else() {
         office.wishes(verb, at(1_000));
         assert_eq!((office.phase(), &office.gates(std::slice::from_ref(&office.stored))), (Some(phase), expected));
         assert_eq!(office.gates(&[]), opened, "the Rollout is gone");
+        let fault = |fault| Object { asked: None, fault: Some(fault), ..office.stored.clone() };
+        let wrong = fault(Fault::Service("spec.port: missing".into()));
+        assert_eq!(office.gates(&[wrong]), held, "nobody can tell what it asks for now");
+        let other = fault(Fault::Conflicted(Key::new("default", "other")));
+        assert_eq!(office.gates(&[other]), opened, "another one decides, which holds nothing");
     }
 }
 
