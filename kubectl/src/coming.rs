@@ -13,10 +13,9 @@ pub(crate) fn is_coming(world: &World, service: &Key, spec: &RolloutSpec, memory
     }
     let Ok(found) = discover(world, service, spec.options.version_label.as_str()) else { return false };
     let named = spec.options.stable.clone().map(Name::from);
-    let Ok(roles) = roles(world, &found, memory.stable.as_ref(), named.as_ref()) else { return false };
-    let newest = roles.trusting(&memory.trusted).canary;
+    let Ok(roles) = roles(world, &found, memory.stable.as_ref(), &memory.trusted, named.as_ref()) else { return false };
     let last = memory.record.rollout.as_ref().map(|status| &status.canary);
-    newest.is_some_and(|newest| Some(&newest) != last)
+    roles.canary.is_some_and(|newest| Some(&newest) != last)
 }
 
 /// Whether a Deployment behind a Service was changed, and nobody has made pods of that yet.

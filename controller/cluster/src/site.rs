@@ -80,7 +80,7 @@ pub enum Unreleasable {
 pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
     let port = port(world, ask)?;
     let discovery = discover(world, ask.service, ask.label)?;
-    let Roles { stable, canary } = roles(world, &discovery, remembered, ask.stable)?.trusting(trusted);
+    let Roles { stable, canary } = roles(world, &discovery, remembered, trusted, ask.stable)?;
     // A version is tried once it has a pod that can take a visitor.
     let canary = canary.filter(|name| ask.unstarted || usable(world, &discovery.versions[name]) > 0);
     let others: Vec<_> =

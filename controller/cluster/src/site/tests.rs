@@ -67,7 +67,8 @@ fn an_update_in_place_is_tried_and_then_followed() {
     assert_eq!(told(&site), (stable.clone(), None, 1_000_000, vec![], 0, 0), "complete: stable is learned");
     assert_eq!(site.way, Way::InPlace(Key::new("default", "shop")));
     assert_eq!(site.service.versions[&name("aa")].endpoints.len(), 3);
-    assert!(seen(&in_place(1, &next), None, &[]).unwrap_err().contains("Deployment default/shop is being updated"));
+    let open = [replica_set("shop", "bb", 2, 1), pod("shop-bb", 0, "", "none")];
+    assert!(seen(&in_place(1, &open), None, &[]).unwrap_err().contains("Deployment default/shop is being updated"));
     let site = seen(&in_place(1, &next), Some("aa"), &[]).unwrap();
     assert_eq!(told(&site), (stable.clone(), tried, 250_000, vec![], 0, 0), "one of four pods");
     assert!(site.service.rollout.is_some());
@@ -112,6 +113,24 @@ fn a_dead_node_takes_its_pods_out() {
     assert_eq!(seen(&in_place(1, &more), Some("aa"), &[]).unwrap().service.canary, None);
     let alive = in_place(1, &more).replace("'Unknown'", "'True'");
     assert_eq!(seen(&alive, Some("aa"), &[]).unwrap().service.canary, Some(name("bb")));
+}
+
+#[test]
+fn pods_never_wait_for_a_stable_version_that_is_gone() {
+    let next = [replica_set("shop", "bb", 2, 1), pod("shop-bb", 0, "", "shut")];
+    // Set back while nobody led, and another version asked for at once.
+    let site = seen(&in_place(1, &next), Some("gone"), &["aa"]).unwrap();
+    assert_eq!((told(&site).0, told(&site).1), ("aa".to_owned(), Some("bb".to_owned())), "it was stable earlier");
+    let site = seen(&in_place(1, &next), Some("gone"), &[]).unwrap();
+    assert_eq!((told(&site).0, told(&site).1), ("aa".to_owned(), Some("bb".to_owned())), "nobody holds it");
+    // Somebody has taken the old pods away.
+    let alone = in_place(3, &[])
+        .replace("spec: {containers", "spec: {readinessGates: [{conditionType: tidegate.dev/promoted}], containers");
+    let alone = alone.replace("availableReplicas: 3", "availableReplicas: 0");
+    let site = seen(&alone, Some("gone"), &[]).unwrap();
+    assert_eq!((told(&site).0, site.to_open.len()), ("aa".to_owned(), 3), "nothing else would ever serve");
+    let partly = alone.replace("updatedReplicas: 3", "updatedReplicas: 2");
+    assert!(seen(&partly, Some("gone"), &[]).unwrap_err().contains("is being updated"));
 }
 
 #[test]

@@ -4,7 +4,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use tidegate_config::Name;
 
 use super::discover::{Discovery, Found, Way};
-use crate::world::World;
+use super::pods::{Held, is_open};
+use crate::world::{Key, World};
 
 /// Stable and canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,23 +16,12 @@ pub struct Roles {
     pub canary: Option<Name>,
 }
 
-impl Roles {
-    /// A canary that was stable before is stable again at once.
-    #[must_use]
-    pub fn trusting(self, trusted: &[Name]) -> Self {
-        match self.canary {
-            Some(canary) if trusted.contains(&canary) => Self { stable: canary, canary: None },
-            canary => Self { canary, ..self },
-        }
-    }
-}
-
 /// Why it cannot be told which version is stable. Nothing is held back meanwhile, and nobody is moved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
     /// A Deployment in the middle of an update has two revisions, and it is not known which one was there first.
     #[error("Deployment {0} is being updated; its stable revision is learned when it is complete")]
-    Updating(crate::world::Key),
+    Updating(Key),
     /// The named version is not there.
     #[error("{named} is named as stable, but the versions are {known}")]
     NotThere {
@@ -45,17 +35,21 @@ pub enum Unclear {
     Several(String),
 }
 
-/// The roles of the versions. `remembered` is the version that was stable before; `named` is what the user says.
+/// The roles of the versions. `remembered` is the version that was stable before, `trusted` are those that were it earlier,
+/// the newest last; `named` is what the user says.
 ///
-/// Whatever is remembered stays stable until a rollout promotes another, or it is gone.
+/// Whatever is remembered stays stable until a rollout promotes another, or it is gone: then the newest that was stable earlier
+/// is so again.
 pub fn roles(
     world: &World,
     discovery: &Discovery,
     remembered: Option<&Name>,
+    trusted: &[Name],
     named: Option<&Name>,
 ) -> Result<Roles, Unclear> {
     let there = |name: &&Name| discovery.versions.contains_key(*name);
-    let stable = match (remembered.and_then(|name| still(discovery, name)), named) {
+    let earlier = remembered.into_iter().chain(trusted.iter().rev());
+    let stable = match (earlier.into_iter().find_map(|name| still(discovery, name)), named) {
         (Some(remembered), _) => remembered,
         (None, Some(named)) => there(&named)
             .then(|| named.clone())
@@ -65,7 +59,12 @@ pub fn roles(
     let order = |name: &Name| discovery.versions.get(name).map_or(0, |found| found.order);
     let newest = discovery.versions.iter().filter(|(name, _)| **name != stable).max_by_key(|(_, it)| it.order);
     let newer = |(name, found): (&Name, &Found)| (found.order >= order(&stable)).then(|| name.clone());
-    Ok(Roles { canary: newest.and_then(newer), stable })
+    let roles = Roles { canary: newest.and_then(newer), stable };
+    // A canary that was stable before is stable again at once.
+    Ok(match roles.canary {
+        Some(canary) if trusted.contains(&canary) => Roles { stable: canary, canary: None },
+        _ => roles,
+    })
 }
 
 /// What a remembered version is called now. The only workload of a Service is told by its revision; when a second one comes
@@ -81,7 +80,8 @@ fn learn(world: &World, discovery: &Discovery) -> Result<Name, Unclear> {
     if let Way::InPlace(key) = &discovery.way {
         let newest = discovery.versions.iter().max_by_key(|(_, found)| found.order).map(|(name, _)| name.clone());
         let complete = world.deployments.get(key).is_some_and(|deployment| is_complete(deployment));
-        return newest.filter(|_| complete).ok_or_else(|| Unclear::Updating(key.clone()));
+        let learned = newest.filter(|_| complete).or_else(|| not_held(world, key, discovery));
+        return learned.ok_or_else(|| Unclear::Updating(key.clone()));
     }
     match discovery.versions.keys().next() {
         Some(only) if discovery.versions.len() == 1 => Ok(only.clone()),
@@ -89,15 +89,39 @@ fn learn(world: &World, discovery: &Discovery) -> Result<Name, Unclear> {
     }
 }
 
+/// The only version that no gate of ours holds, beside others that wait: what was remembered is gone, and a Deployment whose
+/// pods wait is never complete, so they would wait for ever. And the only version at all, once every pod is of it.
+fn not_held(world: &World, deployment: &Key, discovery: &Discovery) -> Option<Name> {
+    let waits = |found: &Found| !found.pods.is_empty() && found.pods.iter().all(|pod| is_open(pod) == Held::Shut);
+    let mut others = discovery.versions.iter().filter(|(_, found)| !waits(found));
+    match (others.next(), others.next()) {
+        (Some((name, found)), None) => (discovery.versions.len() > 1 && !found.pods.is_empty()).then(|| name.clone()),
+        (Some(_), Some(_)) => None,
+        (None, _) => {
+            let updated = world.deployments.get(deployment).is_some_and(|deployment| is_updated(deployment));
+            discovery.versions.keys().next().filter(|_| discovery.versions.len() == 1 && updated).cloned()
+        }
+    }
+}
+
 /// Whether a Deployment has nothing left to do (`kubectl rollout status`).
 pub(crate) fn is_complete(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    let available = status.and_then(|status| status.available_replicas).unwrap_or(0);
+    is_updated(deployment) && available == wanted(deployment)
+}
+
+/// Whether all pods of a Deployment, ready or not, are of the revision that it asks for.
+fn is_updated(deployment: &Deployment) -> bool {
     let Some(status) = &deployment.status else { return false };
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let count = |count: Option<i32>| count.unwrap_or(0);
     status.observed_generation >= deployment.metadata.generation
-        && count(status.updated_replicas) == wanted
-        && count(status.replicas) == wanted
-        && count(status.available_replicas) == wanted
+        && count(status.updated_replicas) == wanted(deployment)
+        && count(status.replicas) == wanted(deployment)
+}
+
+fn wanted(deployment: &Deployment) -> i32 {
+    deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
 }
 
 fn known(discovery: &Discovery) -> String {

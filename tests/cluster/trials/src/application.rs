@@ -181,7 +181,7 @@ impl Application {
     async fn is_unjudged(&self, was: Option<&str>, says: impl Fn(&Rollout) -> bool) -> Result<bool, Fault> {
         let unjudged = |it: &Rollout| stable(it) != was && reason(it) == Some("UpdatedUnjudged");
         let seen = self.stage.wait(self.kind.name, PATIENCE_S, |it| says(it) || unjudged(it)).await?;
-        Ok(!says(&seen) && unjudged(&seen))
+        Ok(unjudged(&seen))
     }
 
     /// An ordinary update has made the newest version the stable one.
