@@ -18,7 +18,7 @@ mod undo;
 mod wish;
 mod work;
 
-pub use annotated::{Annotated, annotated};
+pub use annotated::{Annotated, Annotations, annotated};
 pub use case::{Case, Moment, Outcome};
 pub use desk::{Desk, JobWork, Write};
 pub use fault::Fault;
@@ -28,6 +28,6 @@ pub use news::News;
 pub(crate) use object::is_of_annotations;
 pub use object::{Asked, Object, Remembered, objects};
 pub use scraper::{Scraped, Scraper};
-pub use served::{Served, Targets, served};
+pub use served::{Routed, Served, Targets, routed, served};
 pub use undo::{Undo, undos};
 pub use wish::Wish;

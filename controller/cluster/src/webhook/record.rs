@@ -39,8 +39,8 @@ fn valve(world: &World, service: &Key, deployment: &Key, (asked, memory): (&Aske
     let stable = memory.stable.as_ref()?;
     let object = world.deployments.get(deployment)?;
     let promoted: BTreeSet<String> = memory.trusted.iter().map(|name: &Name| name.as_str().to_owned()).collect();
-    let sets = world.replica_sets_of(deployment).map(AsRef::as_ref);
-    let revisions = Valve::standings(sets, stable.as_str(), &promoted);
+    let sets = world.replica_sets_of(deployment);
+    let revisions = Valve::standings(sets.iter().map(AsRef::as_ref), stable.as_str(), &promoted);
     let gating = match before_ready(world, service).map_or(Ok(()), Err).and_then(|()| is_gateable(object)) {
         Ok(()) => Gating::On,
         Err(problem) => Gating::Off(problem),

@@ -83,7 +83,7 @@ fn with_sidecar(pod: &Value, namespace: &str, known: &Known) -> Result<Value, No
         labels: found.metadata.labels.clone().unwrap_or_default(),
         annotations: found.metadata.annotations.clone().unwrap_or_default(),
     });
-    let here = services.range(Key::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
+    let here = services.of(namespace);
     let read = |service| Service::read(&serde_json::to_value(service).unwrap_or_default());
     let services: Result<Vec<_>, Problem> = here.map(|(_, service)| read(&**service)).collect();
     let services = services.map_err(|Problem { path, wrong, allowed }| {

@@ -101,7 +101,7 @@ impl Scale {
         rollouts.wait(PATIENCE, self.rollouts, |it| it.stable).await?;
         say(format!("{} stable versions are known", self.rollouts));
         crowd.release(client).await?;
-        rollouts.wait(PATIENCE, self.rollouts, |it| it.progressing).await?;
+        rollouts.wait(PATIENCE, self.rollouts, |it| it.under_way).await?;
         say(format!("{} rollouts are under way", self.rollouts));
         controller.end().await
     }

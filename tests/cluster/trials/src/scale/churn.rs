@@ -29,11 +29,12 @@ pub(super) async fn endpoint(client: &Client, crowd: Crowd, subscriber: &mut Sub
     Ok(milliseconds(begin.elapsed()))
 }
 
-/// Commands the next step of a rollout; returns how long it took until the status said so, in milliseconds.
+/// Pauses a rollout, or lets it go on; returns how long it took until the status said so, in milliseconds.
 pub(super) async fn command(client: &Client, crowd: Crowd, rollouts: &mut Rollouts) -> Result<u64, Fault> {
     let service = drawn(crowd, |service| crowd.is_released(service));
     let id = format!("{:016x}", rand::random::<u64>());
-    let wish = Wish::annotations(&id, Verb::Promote { full: false }, "crowd");
+    let verb = if rollouts.is_paused(&name(service)) { Verb::Resume } else { Verb::Pause };
+    let wish = Wish::annotations(&id, verb, "crowd");
     let path = format!("/apis/tidegate.dev/v1alpha1/namespaces/{}/rollouts/{}", namespace(service), name(service));
     let begin = Instant::now();
     send(client, "PATCH", &path, Some(&json!({"metadata": {"annotations": wish}}))).await?;

@@ -26,8 +26,13 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Whether a new version of a Service is tried: of as many as there are to be, evenly among all.
-    pub(super) fn is_released(&self, service: usize) -> bool {
+    pub(super) fn is_released(self, service: usize) -> bool {
         service * self.rollouts % self.services < self.rollouts
+    }
+
+    /// Whether that is asked for by annotations: every other one.
+    fn is_annotated(self, service: usize) -> bool {
+        self.is_released(service) && (service * self.rollouts / self.services).is_multiple_of(2)
     }
 
     /// Makes everything but the new versions.
@@ -62,7 +67,7 @@ impl Crowd {
         let space = namespace(number);
         let core = format!("/api/v1/namespaces/{space}");
         let apps = format!("/apis/apps/v1/namespaces/{space}");
-        make(client, &core, "services", service(number, self.is_released(number) && number.is_multiple_of(2))).await?;
+        make(client, &core, "services", service(number, self.is_annotated(number))).await?;
         let routes = format!("/apis/gateway.networking.k8s.io/v1/namespaces/{space}");
         make(client, &routes, "httproutes", route(number)).await?;
         let deployment = make(client, &apps, "deployments", deployment(number, self.pods)).await?;
@@ -76,7 +81,7 @@ impl Crowd {
         let slices = format!("/apis/discovery.k8s.io/v1/namespaces/{space}");
         make(client, &slices, "endpointslices", slice(number, &addresses)).await?;
         // The others ask for it by annotations.
-        if self.is_released(number) && !number.is_multiple_of(2) {
+        if self.is_released(number) && !self.is_annotated(number) {
             let path = format!("/apis/tidegate.dev/v1alpha1/namespaces/{space}");
             make(client, &path, "rollouts", rollout(number)).await?;
         }
@@ -178,7 +183,7 @@ fn gateway() -> Value {
 
 fn service(number: usize, annotated: bool) -> Value {
     let annotations = if annotated {
-        json!({"tidegate.dev/strategy": "canary", "tidegate.dev/steps": steps().join(", "), "tidegate.dev/soak": "50m",
+        json!({"tidegate.dev/strategy": "canary", "tidegate.dev/steps": STEPS.join(", "), "tidegate.dev/soak": "50m",
             "tidegate.dev/pace": "time", "tidegate.dev/deadline": "3d", "tidegate.dev/capacity": "ignore"})
     } else {
         json!({"example.com/team": "crowd"})
@@ -190,15 +195,13 @@ fn service(number: usize, annotated: bool) -> Value {
     })
 }
 
-/// Steps that only commands take.
-fn steps() -> Vec<String> {
-    (1..50).map(|percent| format!("{percent}%")).chain(["100%".to_owned()]).collect()
-}
+/// Steps that nobody takes meanwhile: no visitor comes.
+const STEPS: [&str; 5] = ["1%", "5%", "25%", "50%", "100%"];
 
 fn rollout(number: usize) -> Value {
     json!({
         "apiVersion": "tidegate.dev/v1alpha1", "kind": "Rollout", "metadata": {"name": name(number)},
-        "spec": {"service": name(number), "strategy": "canary", "steps": steps(), "soak": "50m", "pace": "time",
+        "spec": {"service": name(number), "strategy": "canary", "steps": STEPS, "soak": "50m", "pace": "time",
             "deadline": "3d", "capacity": "ignore"},
     })
 }

@@ -31,7 +31,8 @@ use crate::cluster::SYSTEM;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
     pub(super) stable: bool,
-    pub(super) progressing: bool,
+    pub(super) under_way: bool,
+    pub(super) paused: bool,
     pub(super) leader: String,
     /// The id of the last command that was answered.
     pub(super) answered: String,
@@ -66,7 +67,7 @@ impl Rollouts {
     /// Whether so many are under way, once all have been listed.
     pub(super) async fn are_begun(&mut self, count: usize) -> Result<bool, Fault> {
         self.0.wait_for(Option::is_some).await?;
-        Ok(self.wait(Duration::ZERO, count, |said| said.progressing).await.is_ok())
+        Ok(self.wait(Duration::ZERO, count, |said| said.under_way).await.is_ok())
     }
 
     /// Waits until so many say something.
@@ -85,6 +86,11 @@ impl Rollouts {
         said.map_err(Fault::from)
     }
 
+    /// Whether a Rollout is paused.
+    pub(super) fn is_paused(&self, name: &str) -> bool {
+        self.0.borrow().as_ref().and_then(|all| all.get(name)).is_some_and(|said| said.paused)
+    }
+
     /// Waits until a Rollout answers a command.
     pub(super) async fn answer(&mut self, name: &str, id: &str) -> Result<(), Fault> {
         let has = |all: &Known| all.as_ref().and_then(|all| all.get(name)).is_some_and(|said| said.answered == id);
@@ -98,7 +104,8 @@ impl Said {
         let Some(status) = &rollout.status else { return Self::default() };
         Self {
             stable: status.stable.is_some(),
-            progressing: status.phase == Some(Phase::Progressing),
+            under_way: matches!(status.phase, Some(Phase::Progressing | Phase::Paused)),
+            paused: status.phase == Some(Phase::Paused),
             leader: status.leader.clone().unwrap_or_default(),
             answered: status.command.as_ref().map(|command| command.id.clone()).unwrap_or_default(),
         }
