@@ -95,6 +95,15 @@ impl Traffic {
         std::mem::take(&mut self.grown)
     }
 
+    /// Whether another one has the same requests in it, whatever time passed without any.
+    pub fn counts_the_same(&self, other: &Self) -> bool {
+        let counted = |traffic: &Self| {
+            let minutes = traffic.minutes.iter().filter(|minute| minute.requests > 0);
+            minutes.map(|it| (it.number, it.requests, it.stable_requests, it.stable_failures)).collect::<Vec<_>>()
+        };
+        counted(self) == counted(other)
+    }
+
     /// The last hour before `now`; `None` without a watched moment in it. Visitors are not told apart outside rollouts,
     /// so requests stand for them; the failures are those that all requests would have met on stable.
     pub fn history(&self, now: Timestamp) -> Option<History> {
@@ -137,6 +146,12 @@ mod tests {
         note(&mut traffic, 1_005, 1.0, (590, 6), (10, 9));
         let expected = History { seconds: 5.0, requests: 100, visitors: 100, failed: 1 };
         assert_eq!(traffic.history(at(1_005)), Some(expected), "the canary's failures are not stable's");
+        let before = traffic.clone();
+        note(&mut traffic, 1_009, 1.0, (590, 6), (10, 9));
+        assert!(traffic != before && traffic.counts_the_same(&before), "time passed, nobody came");
+        note(&mut traffic, 1_010, 1.0, (591, 6), (10, 9));
+        assert!(!traffic.counts_the_same(&before));
+        traffic = before;
         note(&mut traffic, 1_010, 2.0, (7, 7), (0, 0));
         assert_eq!(traffic.history(at(1_010)).map(|h| h.requests), Some(100), "a restart only sets the mark");
         note(&mut traffic, 5_000, 2.0, (1_000, 7), (0, 0));

@@ -1,6 +1,9 @@
 //! PURE. The services that proxies are told of: those that are released by us with their versions and the shares that are
 //! written down for them, all others as one version with the ready addresses of their slices.
 
+mod entries;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,16 +16,25 @@ use tidegate_controller::service_record::ServiceRecord;
 use crate::lead::Asked;
 use crate::rollout_object::Memory;
 use crate::site::{Ask, site};
-use crate::versions::service_port;
+use crate::versions::{selected, service_port};
 use crate::world::{Key, World};
+
+use entries::Of;
+pub use entries::{Entries, Found};
 
 /// The label that says whose an `EndpointSlice` is (`kubernetes.io/service-name`).
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The only version of a Service that is not released by us.
 const ONLY: &str = "all";
 
+/// The Service that a slice is of.
+pub(crate) fn service_of(slice: &EndpointSlice) -> Option<Key> {
+    let service = slice.metadata.labels.as_ref()?.get(SERVICE_NAME)?;
+    Some(Key::new(slice.metadata.namespace.clone().unwrap_or_default(), service.clone()))
+}
+
 /// The rollout objects, by the Service they are for.
-pub type Released = BTreeMap<Key, (Asked, Arc<Memory>)>;
+pub type Released = BTreeMap<Key, (Arc<Asked>, Arc<Memory>)>;
 
 /// A service as proxies are told of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +68,8 @@ pub struct Catalog<'a> {
     world: &'a World,
     released: &'a Released,
     keys: &'a Keys,
-    slices: BTreeMap<Key, Vec<&'a EndpointSlice>>,
+    entries: RefCell<Entries>,
+    workloads: World,
 }
 
 /// What a Service's port is called by proxies: `NAME.NAMESPACE`, and `.PORT` where the Service has several. `None` where it
@@ -73,30 +86,40 @@ pub fn name_of(key: &Key, service: &KubeService, port: Option<&str>) -> Option<N
 }
 
 impl<'a> Catalog<'a> {
-    /// The catalog of a world.
-    pub fn new(world: &'a World, released: &'a Released, keys: &'a Keys) -> Self {
-        let mut slices: BTreeMap<Key, Vec<&EndpointSlice>> = BTreeMap::new();
-        for (key, slice) in &world.endpoint_slices {
-            if let Some(service) = slice.metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_NAME)) {
-                slices.entry(Key::new(key.namespace.clone(), service.clone())).or_default().push(slice);
-            }
-        }
-        Self { world, released, keys, slices }
+    /// The catalog of a world, given the entries of the one before.
+    pub fn new(world: &'a World, released: &'a Released, keys: &'a Keys, entries: Entries) -> Self {
+        Self { world, released, keys, entries: RefCell::new(entries), workloads: world.of_workloads() }
+    }
+
+    /// The entries that were asked for.
+    pub fn into_entries(self) -> Entries {
+        let mut entries = self.entries.into_inner();
+        entries.forget();
+        entries
     }
 
     /// A port of a Service; `None` where there is no such.
-    pub fn entry(&self, key: &Key, port: Option<&str>) -> Option<(Name, Entry)> {
+    pub fn entry(&self, key: &Key, port: Option<&str>) -> Option<Found> {
         let service = self.world.services.get(key)?;
-        let name = name_of(key, service, port)?;
-        let entry = self.divided(key, port, &name).or_else(|| self.plain(key, service, port, &name))?;
-        Some((name, entry))
+        let released = self.released.get(key).map(|(asked, memory)| entries::Released {
+            asked: Arc::clone(asked),
+            memory: Arc::clone(memory),
+            pods: selected(self.world, key),
+            workloads: self.workloads.clone(),
+        });
+        let of = Of { service: Arc::clone(service), slices: self.world.slices_of(key), released };
+        self.entries.borrow_mut().get(key, port, of, || {
+            let name = name_of(key, service, port)?;
+            let divided = self.divided(key, port, &name);
+            let released = divided.is_some();
+            let entry = divided.or_else(|| self.plain(key, service, port, &name))?;
+            Some(Found { name, entry: Arc::new(entry), released })
+        })
     }
 
     /// A port of a Service whose shares are written down, and of no other.
-    pub fn released(&self, key: &Key, port: Option<&str>) -> Option<(Name, Entry)> {
-        let name = name_of(key, self.world.services.get(key)?, port)?;
-        let entry = self.divided(key, port, &name)?;
-        Some((name, entry))
+    pub fn released(&self, key: &Key, port: Option<&str>) -> Option<Found> {
+        self.entry(key, port).filter(|found| found.released)
     }
 
     /// The Services that may be such.
@@ -124,8 +147,8 @@ impl<'a> Catalog<'a> {
 
     fn plain(&self, key: &Key, service: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
         let wanted = service_port(service, port)?.name.as_deref().unwrap_or_default();
-        let slices = self.slices.get(key).into_iter().flatten();
-        let mut endpoints: Vec<Address> = slices.flat_map(|slice| addresses(slice, wanted)).collect();
+        let slices = self.world.slices_of(key);
+        let mut endpoints: Vec<Address> = slices.iter().flat_map(|slice| addresses(slice, wanted)).collect();
         endpoints.sort();
         endpoints.dedup();
         let only: Name = ONLY.parse().ok()?;

@@ -31,13 +31,14 @@ struct State {
 }
 
 impl Feeds {
-    /// Makes these publications the newest. One that says the same as before is not sent again; others get the next
-    /// generation of their feed, the first one `first`. Proxies of accounts that are gone keep what they have.
-    pub fn update(&self, publications: BTreeMap<Account, Publication>, first: u64) {
+    /// Makes these publications the newest; `None` stays as it is. One that says the same as before is not sent again; others
+    /// get the next generation of their feed, the first one `first`. Proxies of accounts that are gone keep what they have.
+    pub fn update(&self, publications: BTreeMap<Account, Option<Publication>>, first: u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.seen = true;
         state.feeds.retain(|account, _| publications.contains_key(account));
-        for (account, mut next) in publications {
+        for (account, next) in publications {
+            let Some(mut next) = next else { continue };
             let Some(feed) = state.feeds.get(&account) else {
                 next.generation = first;
                 state.feeds.insert(account, watch::Sender::new(Arc::new(next)));
@@ -127,8 +128,8 @@ mod tests {
         assert!(matches!(feeds.subscribe(&who("a")), Err(Denied::NotReady(_))));
         let all = |path: &str| {
             BTreeMap::from([
-                (("n".into(), "a".into()), publication(path)),
-                (("n".into(), "b".into()), publication("/b")),
+                (("n".into(), "a".into()), Some(publication(path))),
+                (("n".into(), "b".into()), Some(publication("/b"))),
             ])
         };
         feeds.update(all("/a"), 7);
@@ -138,6 +139,8 @@ mod tests {
         feeds.update(all("/other"), 9);
         assert!(a.has_changed().unwrap() && !b.has_changed().unwrap(), "only what says something else is sent");
         assert_eq!(a.borrow_and_update().generation, 8);
+        feeds.update(all("/a").into_keys().map(|account| (account, None)).collect(), 10);
+        assert!(!a.has_changed().unwrap() && !b.has_changed().unwrap(), "they stay as they are");
         feeds.update(BTreeMap::new(), 10);
         assert!(a.has_changed().is_err(), "the stream of who is gone ends");
     }
@@ -153,7 +156,7 @@ mod tests {
             Sidecars { publications, pods: pods.collect() }
         };
         let subscribe = |uid: &str| feeds.subscribe(&Identity { pod_uid: uid.into(), ..who("a") });
-        feeds.update(BTreeMap::from([(("n".into(), "a".into()), publication("/account"))]), 7);
+        feeds.update(BTreeMap::from([(("n".into(), "a".into()), Some(publication("/account")))]), 7);
         feeds.update_sidecars(all(["/one", "/two"], [0, 0, 1]), 7);
         let mut told = ["u", "v", "w"].map(|uid| subscribe(uid).unwrap());
         let [u, v, w] = told.each_mut().map(|feed| Arc::clone(&feed.borrow_and_update()));

@@ -50,7 +50,7 @@ pub const CONTROLLER_NAME: &str = "tidegate.dev/gateway-controller";
 const LISTENERS_MAX: usize = 64;
 
 /// What the Gateway API's objects mean.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Compiled {
     /// Our classes by name, each with whether it is accepted.
     pub classes: BTreeMap<String, Finding>,

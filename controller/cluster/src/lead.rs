@@ -21,7 +21,7 @@ mod undo;
 mod wish;
 mod work;
 
-pub use annotated::{Annotated, annotated};
+pub use annotated::{Annotated, Annotations, annotated};
 pub use case::{Case, Moment, Outcome};
 pub use desk::{Desk, JobWork, Write};
 pub use fault::Fault;
@@ -32,6 +32,6 @@ pub(crate) use object::is_of_annotations;
 pub use object::{Asked, Object, Remembered, objects};
 pub use scale_down::{ScaleDown, scale_downs};
 pub use scraper::{Scraped, Scraper};
-pub use served::{Served, Targets, served};
+pub use served::{Routed, Served, Targets, routed, served};
 pub use undo::{Undo, undos};
 pub use wish::Wish;

@@ -14,6 +14,10 @@ use tidegate_inject::{Quantity, Resources};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Worlds come and go many times a second on all threads, which this allocator gives back, and at half the cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Releases Services and serves Gateways of a Kubernetes cluster.
 ///
 /// Every setting can be given in the environment. It reaches the API server as its pod's service account, or as the

@@ -16,9 +16,29 @@ use crate::catalog::{Catalog, Entry};
 use crate::routing::{self, Backend, Backends, Failure, Plan, ServicePort, Weighted};
 use crate::world::Key;
 
-/// What the proxies of a plan are told, as generation `generation`. `None` where the plan has nothing to serve: what they
-/// have stays in force.
-pub fn publication(plan: &Plan, catalog: &Catalog<'_>, keys: &Keys, generation: u64) -> Option<Publication> {
+/// The service that answers each route of a plan, in their order; `None` where there is none.
+pub type Answers = Vec<Option<Answer>>;
+
+/// A service under its name.
+type Answer = (Name, Arc<Entry>);
+
+/// Who answers the routes of a plan.
+pub fn answers(plan: &Plan, catalog: &Catalog<'_>, keys: &Keys) -> Answers {
+    let services = Services { catalog, keys };
+    plan.routes.iter().map(|route| services.answer(route)).collect()
+}
+
+/// Whether these are the very same services.
+pub fn are_same(one: &Answers, other: &Answers) -> bool {
+    let same = |pair: (&Option<Answer>, &Option<Answer>)| match pair {
+        (Some((one, known)), Some((other, entry))) => one == other && Arc::ptr_eq(known, entry),
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+/// What the proxies of a plan are told. `None` where the plan has nothing to serve: what they have stays in force.
+pub fn publication(plan: &Plan, answers: &Answers, keys: &Keys) -> Option<Publication> {
     if plan.listeners.is_empty() {
         return None;
     }
@@ -28,22 +48,36 @@ pub fn publication(plan: &Plan, catalog: &Catalog<'_>, keys: &Keys, generation: 
         .enumerate()
         .filter_map(|(number, listener)| Some((listener.name.as_str(), format!("l{number}").parse().ok()?)))
         .collect();
-    let mut services = Services { catalog, keys, found: BTreeMap::new() };
-    let routes: Vec<Route> = plan.routes.iter().filter_map(|route| services.route(route, &names)).collect();
+    let routes = plan.routes.iter().zip(answers).filter_map(|(it, answer)| Some(route(it, answer.as_ref()?, &names)));
+    let routes = routes.collect();
     let listeners = plan.listeners.iter().map(|it| listener(it, names.get(it.name.as_str()).cloned())).collect();
-    Some(assemble(listeners, routes, services.found, keys, generation))
+    Some(assemble(listeners, routes, answers.iter().flatten().cloned().collect(), keys))
 }
 
-/// A publication of these routes and services; all else as it is without a word about it.
+fn route(route: &routing::Route, (service, _): &Answer, listeners: &BTreeMap<&str, Name>) -> Route {
+    let listeners: BTreeSet<Name> =
+        route.listeners.iter().filter_map(|name| listeners.get(name.as_str()).cloned()).collect();
+    Route {
+        host: route.host.clone(),
+        path: route.path.clone(),
+        listeners: Some(listeners),
+        service: service.clone(),
+        request_timeout: None,
+    }
+}
+
+/// A publication of these routes and services, without a generation yet; all else as it is without a word about it.
 pub(crate) fn assemble(
     listeners: Vec<Listener>,
     routes: Vec<Route>,
-    found: BTreeMap<Name, Entry>,
+    found: BTreeMap<Name, Arc<Entry>>,
     keys: &Keys,
-    generation: u64,
 ) -> Publication {
-    let (services, splits) =
-        found.into_iter().map(|(name, Entry { service, split })| ((name.clone(), service), (name, split))).unzip();
+    let parts = |(name, entry): Answer| {
+        let Entry { service, split } = Arc::unwrap_or_clone(entry);
+        ((name.clone(), service), (name, split))
+    };
+    let (services, splits) = found.into_iter().map(parts).unzip();
     let config = Config {
         listeners,
         admin: Admin::default(),
@@ -54,7 +88,7 @@ pub(crate) fn assemble(
         timeouts: Timeouts::default(),
         limits: Limits::default(),
     };
-    Publication { generation, cookie_key: keys.cookie, config: Arc::new(config), splits }
+    Publication { generation: 0, cookie_key: keys.cookie, config: Arc::new(config), splits }
 }
 
 fn listener(listener: &routing::Listener, name: Option<Name>) -> Listener {
@@ -71,45 +105,35 @@ fn listener(listener: &routing::Listener, name: Option<Name>) -> Listener {
     }
 }
 
-/// The services that routes have asked for.
+/// Where services come from.
 struct Services<'a> {
     catalog: &'a Catalog<'a>,
     keys: &'a Keys,
-    found: BTreeMap<Name, Entry>,
 }
 
 impl Services<'_> {
-    fn route(&mut self, route: &routing::Route, listeners: &BTreeMap<&str, Name>) -> Option<Route> {
-        let listeners: BTreeSet<Name> =
-            route.listeners.iter().filter_map(|name| listeners.get(name.as_str()).cloned()).collect();
-        let (name, entry) = match &route.backends {
-            Backends::One(backend) => self.one(backend)?,
-            Backends::Weighted(parts) => self.weighted(parts)?,
-        };
-        self.found.insert(name.clone(), entry);
-        Some(Route {
-            host: route.host.clone(),
-            path: route.path.clone(),
-            listeners: Some(listeners),
-            service: name,
-            request_timeout: None,
-        })
+    fn answer(&self, route: &routing::Route) -> Option<Answer> {
+        match &route.backends {
+            Backends::One(backend) => self.one(backend),
+            Backends::Weighted(parts) => self.weighted(parts),
+        }
     }
 
-    fn one(&self, backend: &Backend) -> Option<(Name, Entry)> {
+    fn one(&self, backend: &Backend) -> Option<Answer> {
         match backend {
             Backend::Service(service) => self.service(service).or_else(|| self.refusing(Failure::NotFound)),
             Backend::Failure(failure) => self.refusing(*failure),
         }
     }
 
-    fn service(&self, service: &ServicePort) -> Option<(Name, Entry)> {
+    fn service(&self, service: &ServicePort) -> Option<Answer> {
         let key = Key::new(service.namespace.clone(), service.name.clone());
-        self.catalog.entry(&key, Some(&service.port.to_string()))
+        let found = self.catalog.entry(&key, Some(&service.port.to_string()))?;
+        Some((found.name, found.entry))
     }
 
     /// A service that only says why nobody answers.
-    fn refusing(&self, failure: Failure) -> Option<(Name, Entry)> {
+    fn refusing(&self, failure: Failure) -> Option<Answer> {
         let reason: Name = failure.reason().parse().ok()?;
         let refuse = Some(Refuse { status: failure.status(), reason: reason.clone() });
         let versions = BTreeMap::from([(reason.clone(), Version { refuse, ..Version::default() })]);
@@ -121,7 +145,7 @@ impl Services<'_> {
 
     /// Several backends as the versions of one service, each request for itself. The versions of a backend that has several
     /// are versions of their own.
-    fn weighted(&self, parts: &[Weighted]) -> Option<(Name, Entry)> {
+    fn weighted(&self, parts: &[Weighted]) -> Option<Answer> {
         let total: u64 = parts.iter().map(|part| u64::from(part.weight)).sum();
         let (mut versions, mut arms, mut before) = (BTreeMap::new(), Vec::new(), 0u64);
         let mut name = SipHasher13::new_with_keys(0, 0);
@@ -151,7 +175,7 @@ impl Services<'_> {
     }
 
     /// A service whose shares nobody moves. Every request is drawn for itself.
-    fn fixed(&self, name: &Name, versions: BTreeMap<Name, Version>, arms: Vec<Arm>) -> Option<Entry> {
+    fn fixed(&self, name: &Name, versions: BTreeMap<Name, Version>, arms: Vec<Arm>) -> Option<Arc<Entry>> {
         let stable = arms.last()?.version.clone();
         let service = Service {
             stable: Some(stable.clone()),
@@ -162,6 +186,6 @@ impl Services<'_> {
         };
         let salt = salt(&self.keys.master, name, None);
         let split = Split { epoch: 0, salt, arms, stable, canary: None, rollout: None, rollout_began: 0 };
-        Some(Entry { service, split })
+        Some(Arc::new(Entry { service, split }))
     }
 }

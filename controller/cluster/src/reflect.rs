@@ -15,15 +15,19 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use crate::gateway::Installation;
-use crate::world::{Key, Objects, World};
+use crate::world::{Index, Key, Objects, World};
 
 pub use kept::Kept;
 use referred::Referred;
 
 /// Changes that come within this time of each other make one world: a rollout of a Deployment is many events.
 const TOGETHER: Duration = Duration::from_millis(5);
+/// Objects of a world for each millisecond until the next: what follows from a large one takes its time, and changes that
+/// come all the time must not take all of it.
+const OBJECTS_IN_A_MILLISECOND: usize = 250;
 
 /// Which objects of a kind a watch brings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,15 +74,19 @@ impl Keeper {
 
     /// Publishes what changes, for ever. What the world refers to one by one is watched as long as it does.
     pub async fn publish(self: Arc<Self>, client: Client, installation: Installation) {
-        let mut referred = Referred::default();
+        let (mut referred, mut index) = (Referred::default(), Index::default());
+        let mut next = Instant::now();
         loop {
             self.changed.notified().await;
-            tokio::time::sleep(TOGETHER).await;
+            sleep_until(next.max(Instant::now() + TOGETHER)).await;
             referred.follow(&self, &client, &installation);
-            let world = self.with(|state| (state.unlisted == 0).then(|| Arc::new(state.world.clone())));
-            if world.is_some() {
-                self.published.send_replace(world);
-            }
+            let Some(mut world) = self.with(|state| (state.unlisted == 0).then(|| state.world.clone())) else {
+                continue;
+            };
+            index = index.next(&world);
+            world.index = index.clone();
+            next = Instant::now() + pause(world.size());
+            self.published.send_replace(Some(Arc::new(world)));
         }
     }
 
@@ -86,7 +94,7 @@ impl Keeper {
         let (api, config) = K::watched(client, &scope);
         let kind = format!("{} {scope}", K::kind(&()));
         let mut stream = pin!(watcher(api, config).default_backoff());
-        let (mut unlisted, mut listing, mut trouble) = (Some(Unlisted(&self)), Objects::<K>::new(), None);
+        let (mut unlisted, mut listing, mut trouble) = (Some(Unlisted(&self)), Objects::<K>::default(), None);
         while let Some(event) = stream.next().await {
             tell(&kind, &mut trouble, event.as_ref().err());
             let done = match event {
@@ -179,19 +187,27 @@ fn in_words(error: &watcher::Error) -> String {
     words
 }
 
+/// The least time between worlds of so many objects.
+fn pause(objects: usize) -> Duration {
+    Duration::from_millis((objects / OBJECTS_IN_A_MILLISECOND) as u64)
+}
+
 fn insert<K: Kept>(objects: &mut Objects<K>, mut object: K) {
     object.trim();
     objects.insert(Key::of(&object), Arc::new(object));
 }
 
 /// Puts what was listed in the place of what was known in that scope.
-fn replace<K: Resource>(objects: &mut Objects<K>, scope: &Scope, mut listed: Objects<K>) {
+fn replace<K: Resource>(objects: &mut Objects<K>, scope: &Scope, listed: Objects<K>) {
     match scope {
-        Scope::All => objects.clear(),
+        Scope::All => {
+            *objects = listed;
+            return;
+        }
         Scope::Namespace(namespace) => objects.retain(|key, _| key.namespace != *namespace),
-        Scope::One(one) => objects.retain(|key, _| key != one),
+        Scope::One(one) => objects.remove(one),
     }
-    objects.append(&mut listed);
+    objects.extend(listed.iter().map(|(key, object)| (key.clone(), Arc::clone(object))));
 }
 
 /// Whether the API server does not know the kind (404).

@@ -16,7 +16,7 @@ use tidegate_config::Publication;
 use tidegate_controller::publish::Keys;
 use tidegate_inject::{APPLICATION_ADDRESS, Takeover};
 
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, Found};
 use crate::versions::{ip, takeovers};
 use crate::world::{Key, World};
 use aims::Aims;
@@ -59,7 +59,7 @@ pub fn sidecars(world: &World, catalog: &Catalog<'_>, keys: &Keys) -> Sidecars {
     let aims = Aims::of(world, catalog);
     let mut released: Released = BTreeMap::new();
     let mut all = Sidecars::default();
-    for (key, pod) in &world.pods {
+    for (key, pod) in world.with_sidecar().iter() {
         let Some(uid) = pod.metadata.uid.clone() else { continue };
         let Some(group) = takeovers(pod).and_then(|taken| group(pod, key, &taken, &aims, catalog, &mut released))
         else {
@@ -72,7 +72,7 @@ pub fn sidecars(world: &World, catalog: &Catalog<'_>, keys: &Keys) -> Sidecars {
 }
 
 /// What is known of the ports of released Services: each is worked out once.
-type Released = BTreeMap<(Key, String), Option<(tidegate_config::Name, Entry)>>;
+type Released = BTreeMap<(Key, String), Option<Found>>;
 
 fn group(
     pod: &Pod,

@@ -30,9 +30,9 @@ fn shop() -> Key {
 }
 
 fn entry(world: &World, released: &Released) -> Entry {
-    let (called, entry) = Catalog::new(world, released, &KEYS).entry(&shop(), None).unwrap();
-    assert_eq!(called, name("shop.default"));
-    entry
+    let found = Catalog::new(world, released, &KEYS, Entries::default()).entry(&shop(), None).unwrap();
+    assert_eq!(found.name, name("shop.default"));
+    Arc::unwrap_or_clone(found.entry)
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn what_is_written_down_is_published() {
     let world = updating();
     let now = Timestamp::from_millis(1_700_000_000_000);
     let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
-    let fresh = Released::from([(shop(), (asked("shop"), Arc::new(memory.clone())))]);
+    let fresh = Released::from([(shop(), (Arc::new(asked("shop")), Arc::new(memory.clone())))]);
     assert_eq!(entry(&world, &fresh).split.epoch, 0, "nobody has looked yet");
 
     let mut case = Case::new(asked("shop"), memory, now);
@@ -80,7 +80,7 @@ fn what_is_written_down_is_published() {
     let outcome = case.look(&moment, None);
     assert_eq!(outcome.decided[0].record.rule, tidegate_controller::engine::Rule::Start);
     assert!(case.must_write(now));
-    let released = Released::from([(shop(), (asked("shop"), Arc::new(case.memory.clone())))]);
+    let released = Released::from([(shop(), (Arc::new(asked("shop")), Arc::new(case.memory.clone())))]);
     let Entry { service, split } = entry(&world, &released);
     assert_eq!((split.epoch, split.canary), (1_700_000_000_001, Some(name("bb"))));
     assert!(split.rollout.is_some() && service.rollout.is_some());

@@ -2,7 +2,7 @@
 //! large cluster would else hold its whole configuration a hundred times.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use tidegate_config::wire::{Message, Unreadable, difference};
@@ -25,9 +25,10 @@ pub(super) struct Lines(Mutex<VecDeque<Line>>);
 
 #[derive(Debug)]
 struct Line {
-    /// Held, so that no other publication can be mistaken for it.
-    from: Option<Arc<Publication>>,
-    to: Arc<Publication>,
+    /// Its place is held, so that no other publication can be mistaken for it, and not what it says: that of a large cluster
+    /// has some 10 MB.
+    from: Option<Weak<Publication>>,
+    to: Weak<Publication>,
     text: Bytes,
 }
 
@@ -46,11 +47,11 @@ impl Lines {
         // Held while a line is made: whoever else needs it would only make it, too.
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same_from = |line: &Line| match (&line.from, from) {
-            (Some(known), Some(from)) => Arc::ptr_eq(known, from),
+            (Some(known), Some(from)) => is(known, from),
             (None, None) => true,
             _ => false,
         };
-        if let Some(line) = lines.iter().find(|line| Arc::ptr_eq(&line.to, to) && same_from(line)) {
+        if let Some(line) = lines.iter().find(|line| is(&line.to, to) && same_from(line)) {
             return Ok(line.text.clone());
         }
         let message = match from {
@@ -61,12 +62,16 @@ impl Lines {
         if text.len() > limits::MESSAGE_BYTES_MAX {
             return Err(LineError::TooLong(text.len()));
         }
-        lines.push_back(Line { from: from.cloned(), to: Arc::clone(to), text: text.clone() });
+        lines.push_back(Line { from: from.map(Arc::downgrade), to: Arc::downgrade(to), text: text.clone() });
         while lines.len() > limits::LINES_MAX || bytes(&lines) > limits::LINES_BYTES_MAX {
             lines.pop_front();
         }
         Ok(text)
     }
+}
+
+fn is(known: &Weak<Publication>, publication: &Arc<Publication>) -> bool {
+    std::ptr::eq(known.as_ptr(), Arc::as_ptr(publication))
 }
 
 fn bytes(lines: &VecDeque<Line>) -> usize {
@@ -97,6 +102,7 @@ mod tests {
         assert_ne!(whole, change);
         assert_eq!(lines.whole(&two).unwrap().as_ptr(), whole.as_ptr());
         assert_eq!(lines.change(&one, &two).unwrap().as_ptr(), change.as_ptr());
+        assert_eq!((Arc::strong_count(&one), Arc::strong_count(&two)), (1, 1), "what they say is not held");
         for generation in 0..=limits::LINES_MAX as u64 {
             lines.whole(&publication(generation)).unwrap();
         }

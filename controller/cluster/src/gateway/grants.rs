@@ -19,7 +19,7 @@ pub(super) fn permitted(world: &World, from: End<'_>, to: End<'_>, name: &str) -
         return true;
     }
     // A grant is an object of the namespace that grants.
-    world.reference_grants.iter().filter(|(key, _)| key.namespace == to.namespace).any(|(_, grant)| {
+    world.reference_grants.of(to.namespace).any(|(_, grant)| {
         let trusted = |f: &gateway_api::referencegrants::ReferenceGrantFrom| {
             (f.group.as_str(), f.kind.as_str(), f.namespace.as_str()) == (from.group, from.kind, from.namespace)
         };

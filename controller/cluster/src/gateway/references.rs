@@ -9,7 +9,7 @@ use crate::world::{Key, World};
 pub fn references(world: &World, installation: &Installation) -> (BTreeSet<Key>, BTreeSet<Key>) {
     let classes = class::judge(world, CONTROLLER_NAME);
     let (mut secrets, mut config_maps) = (BTreeSet::new(), BTreeSet::new());
-    for (key, gateway) in &world.gateways {
+    for (key, gateway) in world.gateways.iter() {
         if !classes.contains_key(&gateway.spec.gateway_class_name) {
             continue;
         }

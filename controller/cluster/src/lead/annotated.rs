@@ -1,7 +1,8 @@
 //! PURE. The rollout objects that the annotations of Services ask for: which are to be made, changed or taken away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
@@ -10,7 +11,7 @@ use tidegate_config::{Label, Problems};
 
 use super::object::is_of_annotations;
 use crate::rollout_object::{Rollout, RolloutSpec};
-use crate::world::{Key, World};
+use crate::world::{Key, Objects, World};
 
 /// The label of rollout objects that says where they come from.
 pub(super) const MADE_FROM: &str = "tidegate.dev/made-from";
@@ -30,26 +31,46 @@ pub struct Annotated {
     pub wrong: Vec<(Key, String, Problems)>,
 }
 
+/// What the annotations of Services say, read once for each state of a Service.
+#[derive(Debug, Default)]
+pub struct Annotations {
+    services: Objects<Service>,
+    /// Of Services that say anything.
+    said: BTreeMap<Key, Result<RolloutSpec, Problems>>,
+}
+
+impl Annotations {
+    fn read(&mut self, services: &Objects<Service>) {
+        for (key, _, now) in self.services.changes(services) {
+            let name = key.name.parse::<Label>().ok();
+            let read = now.zip(name).map(|(service, name)| RolloutSpec::of_annotations(&name, service.annotations()));
+            match read.and_then(Result::transpose) {
+                Some(said) => drop(self.said.insert(key.clone(), said)),
+                None => drop(self.said.remove(key)),
+            }
+        }
+        self.services = services.clone();
+    }
+}
+
 /// What follows from the annotations of a world.
-pub fn annotated(world: &World) -> Annotated {
+pub fn annotated(world: &World, annotations: &mut Annotations) -> Annotated {
+    annotations.read(&world.services);
+    let asked = &annotations.said;
     let mut all = Annotated::default();
-    let mut asked: BTreeSet<&Key> = BTreeSet::new();
-    for (key, service) in &world.services {
-        let Ok(name) = key.name.parse::<Label>() else { continue };
-        let spec = match RolloutSpec::of_annotations(&name, service.annotations()) {
-            Ok(Some(spec)) => spec,
-            Ok(None) => continue,
+    for (key, said) in asked {
+        let Some(service) = world.services.get(key) else { continue };
+        let spec = match said {
+            Ok(spec) => spec,
             // What is there stays as it is, and says what is wrong.
             Err(problems) => {
                 // Where somebody made an object of that name, it counts.
                 if world.rollouts.get(key).is_none_or(|object| is_of_annotations(object)) {
-                    all.wrong.push((key.clone(), service.uid().unwrap_or_default(), problems));
+                    all.wrong.push((key.clone(), service.uid().unwrap_or_default(), problems.clone()));
                 }
-                asked.insert(key);
                 continue;
             }
         };
-        asked.insert(key);
         let owner = OwnerReference {
             api_version: "v1".to_owned(),
             kind: "Service".to_owned(),
@@ -59,19 +80,19 @@ pub fn annotated(world: &World) -> Annotated {
             block_owner_deletion: None,
         };
         match world.rollouts.get(key).map(|object| (object, &**object)) {
-            None => all.create.push(rollout(key, spec, &owner)),
+            None => all.create.push(rollout(key, spec.clone(), &owner)),
             // Somebody made one of that name: it counts, and the annotations do not.
             Some((object, _)) if !is_of_annotations(object) => {}
             Some((_, DeserializeGuard(Ok(there))))
-                if there.spec == spec && there.owner_references() == [owner.clone()] => {}
+                if there.spec == *spec && there.owner_references() == [owner.clone()] => {}
             Some((_, there)) => {
-                let mut next = rollout(key, spec, &owner);
+                let mut next = rollout(key, spec.clone(), &owner);
                 next.metadata = ObjectMeta { owner_references: Some(vec![owner]), ..there.meta().clone() };
                 all.replace.push(next);
             }
         }
     }
-    let left = world.rollouts.iter().filter(|(key, object)| is_of_annotations(object) && !asked.contains(key));
+    let left = world.rollouts.iter().filter(|(key, object)| is_of_annotations(object) && !asked.contains_key(key));
     all.delete = left
         .map(|(key, object)| {
             (key.clone(), object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default())
@@ -86,4 +107,42 @@ fn rollout(key: &Key, spec: RolloutSpec, owner: &OwnerReference) -> Rollout {
     rollout.metadata.labels = Some(BTreeMap::from([(MADE_FROM.to_owned(), ANNOTATIONS.to_owned())]));
     rollout.metadata.owner_references = Some(vec![owner.clone()]);
     rollout
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifests::{SERVICE, add, world};
+
+    #[test]
+    fn annotations_are_those_of_the_service_as_it_is_now() {
+        let mut annotations = Annotations::default();
+        let annotated_by =
+            |text: &str| SERVICE.replace("metadata: {", &format!("metadata: {{uid: u1, annotations: {{{text}}}, "));
+        let mut world = world(SERVICE);
+        let mut steps = |world: &World| {
+            let now = annotated(world, &mut annotations);
+            let fresh = annotated(world, &mut Annotations::default());
+            assert_eq!((now.create.len(), now.wrong.len()), (fresh.create.len(), fresh.wrong.len()));
+            let said = now.create.first().map(|rollout| rollout.spec.policy.soak.to_string());
+            assert_eq!(said, fresh.create.first().map(|rollout| rollout.spec.policy.soak.to_string()));
+            (said, now.wrong.len())
+        };
+        assert_eq!(steps(&world), (None, 0));
+        let rows = [
+            ("tidegate.dev/strategy: canary, tidegate.dev/soak: 3m", (Some("3m".to_owned()), 0)),
+            ("tidegate.dev/strategy: canary, tidegate.dev/soak: 4m", (Some("4m".to_owned()), 0)),
+            ("tidegate.dev/strategy: canary, tidegate.dev/soak: soon", (None, 1)),
+            ("example.com/team: shop", (None, 0)),
+        ];
+        for (text, expected) in rows {
+            add(&mut world, &annotated_by(text));
+            assert_eq!(steps(&world), expected, "{text}");
+            assert_eq!(steps(&world), expected, "{text} once more");
+        }
+        add(&mut world, &annotated_by("tidegate.dev/strategy: canary"));
+        assert!(steps(&world).0.is_some());
+        world.services.clear();
+        assert_eq!(steps(&world), (None, 0), "gone");
+    }
 }

@@ -26,7 +26,7 @@ use crate::rollout_object::{Answered, Decision, GateStatus, Memory};
 use crate::site::{Site, site};
 use crate::world::World;
 
-/// The same for a Service without a rollout, of which only the recent traffic changes.
+/// The same where nobody has come, or nothing is judged: only time passes then, or the recent traffic changes.
 const IDLE_WRITTEN_EVERY_MS: u64 = 60_000;
 /// Versions that were stable before, as many as are remembered: more than a Deployment keeps revisions of.
 const TRUSTED_MAX: usize = 16;
@@ -166,7 +166,7 @@ impl Case {
     }
 
     /// Whether the memory must be written now: anything that somebody could have noticed is written at once, evidence alone
-    /// now and then.
+    /// now and then, and that time has passed without a visitor more seldom.
     pub fn must_write(&self, now: Timestamp) -> bool {
         let Written { memory, standing, at } = &self.written;
         let noticed = |memory: &Memory, standing: &[Known]| {
@@ -178,7 +178,9 @@ impl Case {
             let gates = (memory.gates.clone(), memory.undone, memory.scaled_down);
             (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons, gates)
         };
-        let every = if self.memory.record.under_way().is_some() { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };
+        let came = !memory.record.traffic.counts_the_same(&self.memory.record.traffic);
+        let judged = self.memory.record.under_way().is_some() && came;
+        let every = if judged { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };
         noticed(memory, standing) != noticed(&self.memory, &self.standing)
             || now.millis_since(*at) >= every && !self.is_written(&self.memory)
     }

@@ -5,6 +5,7 @@ mod jobs;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tidegate_config::{Name, Span};
@@ -68,7 +69,7 @@ pub struct Desk {
     me: String,
     open: BTreeMap<Key, Open>,
     /// Objects that say nothing that could be done, and have not been told so yet.
-    faulty: BTreeMap<Key, Object>,
+    faulty: BTreeMap<Key, Arc<Object>>,
     readings: BTreeMap<SocketAddr, Scraped>,
 }
 
@@ -104,7 +105,7 @@ impl Desk {
     }
 
     /// Takes in the objects as they are now.
-    pub fn take(&mut self, objects: &[Object], now: Timestamp) {
+    pub fn take(&mut self, objects: &[Arc<Object>], now: Timestamp) {
         let mut left = std::mem::take(&mut self.open);
         self.faulty.clear();
         for object in objects {
@@ -112,12 +113,12 @@ impl Desk {
             let conflicted = matches!(object.fault, Some(Fault::Conflicted(_)));
             let open = match (known, &object.asked) {
                 (Some(mut open), asked) if !conflicted => {
-                    open.renew(asked.as_ref(), object, now);
+                    open.renew(asked.as_deref(), object, now);
                     open
                 }
                 (_, Some(asked)) => Open::new(asked, object, &self.me, now),
                 (_, None) => {
-                    self.faulty.insert(object.key.clone(), object.clone());
+                    self.faulty.insert(object.key.clone(), Arc::clone(object));
                     continue;
                 }
             };

@@ -39,7 +39,7 @@ pub struct Gating {
 }
 
 /// What is to become of the gates of a world.
-pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>) -> Gating {
+pub fn gating(world: &World, objects: &[Arc<Object>], served: &BTreeMap<Name, Served>) -> Gating {
     let mut gating = Gating::default();
     let mut claimed: BTreeSet<Key> = BTreeSet::new();
     let mut asleep: BTreeSet<Key> = BTreeSet::new();
@@ -64,14 +64,15 @@ pub fn gating(world: &World, objects: &[Object], served: &BTreeMap<Name, Served>
         }
     }
     let to_open: BTreeSet<Key> = gating.changes.iter().map(|change| Key::of(&*change.pod)).collect();
-    for (key, pod) in world.pods.iter().filter(|(key, pod)| is_open(pod) == Held::Shut && !to_open.contains(key)) {
+    let held = world.held();
+    for (key, pod) in held.iter().filter(|(key, pod)| is_open(pod) == Held::Shut && !to_open.contains(key)) {
         if claimed.contains(key) {
             gating.held.push(pod.clone());
         } else if pod.metadata.deletion_timestamp.is_none() {
             gating.changes.push(Change { pod: pod.clone(), gate: Gate::Open });
         }
     }
-    let late = world.pods.iter().filter(|(key, pod)| is_unscheduled(pod) && !asleep.contains(key));
+    let late = held.iter().filter(|(key, pod)| is_unscheduled(pod) && !asleep.contains(key));
     gating.starts = late.map(|(_, pod)| pod.clone()).filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     gating
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::DeserializeGuard;
@@ -32,7 +33,7 @@ pub struct Object {
     /// The Service that it names, where it can be read at all.
     pub service: Option<Key>,
     /// What it asks for; `None` where that is nothing that could be done.
-    pub asked: Option<Asked>,
+    pub asked: Option<Arc<Asked>>,
     /// What is wrong with it, or with the annotations that it is made of.
     pub fault: Option<Fault>,
     /// What is written in its status; `None` before the first time.
@@ -107,12 +108,11 @@ impl Asked {
         }
     }
 
-    /// What a rollout object asks for, in this world.
-    fn of(spec: &RolloutSpec, namespace: &str, world: &World) -> Result<Self, Fault> {
+    /// What a rollout object asks for, of this Service.
+    fn of(spec: &RolloutSpec, namespace: &str, object: Option<&Service>) -> Result<Self, Fault> {
         spec.check().map_err(|problems| Fault::Invalid(problems.to_string()))?;
         let RolloutSpec { service, policy, options, visitor, gates } = spec;
         let service = Key::new(namespace, service.as_str());
-        let object = world.services.get(&service);
         let object = object.ok_or_else(|| Fault::Service(format!("spec.service: there is no Service {service}")))?;
         let port = options.port.as_ref().map(|port| port.as_str().to_owned());
         let name = name_of(&service, object, port.as_deref()).ok_or_else(|| {
@@ -139,30 +139,46 @@ impl Asked {
     }
 }
 
-/// What the statuses of rollout objects say, read once for each of their states: most of a world changes without them.
+/// What rollout objects say, read once for each of their states and of their Services': most of a world changes without
+/// them.
 #[derive(Debug, Default)]
-pub struct Remembered(BTreeMap<Key, (String, Read)>);
+pub struct Remembered(BTreeMap<Key, Known>);
 
-/// A status, or why it cannot be read.
-type Read = Result<Option<Arc<Memory>>, String>;
+/// An object, and what it was read from.
+#[derive(Debug)]
+struct Known {
+    rollout: Arc<DeserializeGuard<Rollout>>,
+    services: Services,
+    object: Arc<Object>,
+}
+
+/// The Service that an object names, and the one whose annotations it may be made of.
+type Services = [Option<Arc<Service>>; 2];
 
 /// The rollout objects of a world. Of several that have one workload in common all but one have a [`Fault`].
-pub fn objects(world: &World, remembered: &mut Remembered) -> Vec<Object> {
+pub fn objects(world: &World, remembered: &mut Remembered) -> Vec<Arc<Object>> {
     remembered.0.retain(|key, _| world.rollouts.contains_key(key));
-    let mut all: Vec<Object> = world.rollouts.iter().map(|(key, it)| object(key, it, world, remembered)).collect();
+    let mut all: Vec<Arc<Object>> = world.rollouts.iter().map(|(key, it)| remembered.object(key, it, world)).collect();
     settle(&mut all, world);
     all
 }
 
-fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, world: &World, remembered: &mut Remembered) -> Object {
+/// The Services that an object is read with; it is read with no others.
+fn services(key: &Key, guarded: &DeserializeGuard<Rollout>, world: &World) -> Services {
+    let named = guarded.0.as_ref().ok().map(|it| Key::new(&key.namespace, it.spec.service.as_str()));
+    [named.as_ref().unwrap_or(key), key].map(|key| world.services.get(key).cloned())
+}
+
+fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, services: &Services) -> Object {
+    let [named, annotated] = services;
     let version = guarded.resource_version().unwrap_or_default();
     let status = guarded.0.as_ref().ok().and_then(|rollout| rollout.status.as_ref());
     let read = match &guarded.0 {
-        Ok(rollout) => remembered.of(key, &version, rollout).map_err(Fault::Record),
+        Ok(_) => status.map_or(Ok(None), RolloutStatus::remembered).map_err(|error| Fault::Record(error.to_string())),
         Err(error) => Err(Fault::Invalid(error.to_string())),
     };
     let asked = match (&guarded.0, &read) {
-        (Ok(rollout), Ok(_)) => Asked::of(&rollout.spec, &key.namespace, world),
+        (Ok(rollout), Ok(_)) => Asked::of(&rollout.spec, &key.namespace, named.as_deref()),
         (_, Err(fault)) => Err(fault.clone()),
         (Err(error), Ok(_)) => Err(Fault::Invalid(error.to_string())),
     };
@@ -171,9 +187,9 @@ fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, world: &World, remembe
         uid: guarded.uid().unwrap_or_default(),
         generation: guarded.meta().generation,
         service: guarded.0.as_ref().ok().map(|it| Key::new(&key.namespace, it.spec.service.as_str())),
-        fault: asked.as_ref().err().cloned().or_else(|| annotations_fault(key, guarded, world)),
-        asked: asked.ok(),
-        memory: read.ok().flatten(),
+        fault: asked.as_ref().err().cloned().or_else(|| annotations_fault(key, guarded, annotated.as_deref())),
+        asked: asked.ok().map(Arc::new),
+        memory: read.ok().flatten().map(Arc::new),
         conditions: status.map(|status| status.conditions.clone()).unwrap_or_default(),
         wish: Wish::read(guarded.annotations()),
         leader: status.and_then(|status| status.leader.clone()),
@@ -182,42 +198,47 @@ fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, world: &World, remembe
 }
 
 /// What is wrong with the annotations that an object is made of: the last good ones are in it.
-fn annotations_fault(key: &Key, object: &DeserializeGuard<Rollout>, world: &World) -> Option<Fault> {
-    let service = world.services.get(key).filter(|_| is_of_annotations(object))?;
+fn annotations_fault(key: &Key, object: &DeserializeGuard<Rollout>, service: Option<&Service>) -> Option<Fault> {
+    let service = service.filter(|_| is_of_annotations(object))?;
     let name = key.name.parse().ok()?;
     let problems = RolloutSpec::of_annotations(&name, service.annotations()).err()?;
     Some(Fault::Invalid(format!("Service {key}: {problems}")))
 }
 
 impl Remembered {
-    fn of(&mut self, key: &Key, version: &str, rollout: &Rollout) -> Read {
-        if let Some((known, memory)) = self.0.get(key)
-            && known == version
-        {
-            return memory.clone();
+    fn object(&mut self, key: &Key, rollout: &Arc<DeserializeGuard<Rollout>>, world: &World) -> Arc<Object> {
+        let services = services(key, rollout, world);
+        let known =
+            self.0.get(key).filter(|known| Arc::ptr_eq(&known.rollout, rollout) && same(&known.services, &services));
+        if let Some(known) = known {
+            return Arc::clone(&known.object);
         }
-        let read = rollout.status.as_ref().map_or(Ok(None), RolloutStatus::remembered);
-        let memory = read.map(|memory| memory.map(Arc::new)).map_err(|error| error.to_string());
-        self.0.insert(key.clone(), (version.to_owned(), memory.clone()));
-        memory
+        let object = Arc::new(object(key, rollout, &services));
+        self.0.insert(key.clone(), Known { rollout: Arc::clone(rollout), services, object: Arc::clone(&object) });
+        object
     }
+}
+
+fn same(one: &Services, other: &Services) -> bool {
+    one.iter().zip(other).all(|(one, other)| one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr))
 }
 
 /// One rollout for each workload: an object that somebody wrote before one that follows from annotations, then the older
 /// one, then by name.
-fn settle(all: &mut [Object], world: &World) {
+fn settle(all: &mut [Arc<Object>], world: &World) {
     let mut order: Vec<usize> = (0..all.len()).filter(|index| all[*index].asked.is_some()).collect();
     order.sort_by_cached_key(|index| precedence(&all[*index].key, world));
     let mut taken: BTreeMap<Key, Key> = BTreeMap::new();
     let mut services: BTreeMap<Key, Key> = BTreeMap::new();
     for index in order {
-        let Object { key, asked, fault, .. } = &mut all[index];
+        let Object { key, asked, .. } = &*all[index];
         let Some(wanted) = asked else { continue };
         let workloads: BTreeSet<Key> = workloads(world, &wanted.service);
         let holder = services.get(&wanted.service).or_else(|| workloads.iter().find_map(|it| taken.get(it)));
         if let Some(holder) = holder {
-            *fault = Some(Fault::Conflicted(holder.clone()));
-            *asked = None;
+            let conflicted = Arc::make_mut(&mut all[index]);
+            conflicted.fault = Some(Fault::Conflicted(holder.clone()));
+            conflicted.asked = None;
             continue;
         }
         services.insert(wanted.service.clone(), key.clone());

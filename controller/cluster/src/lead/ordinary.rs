@@ -17,7 +17,7 @@ pub(super) fn note(world: &World, site: &Site, memory: &mut Memory) {
     let Some(before) = memory.stable.as_ref().filter(|before| *before != now) else { return };
     let sets = |version| revision(world, deployment, version);
     let (Some(old), Some(new)) = (sets(before), sets(now)) else { return };
-    if !memory.trusted.contains(now) && !is_restart(old, new) {
+    if !memory.trusted.contains(now) && !is_restart(&old, &new) {
         memory.ordinary = Some(now.clone());
     }
 }

@@ -2,6 +2,7 @@
 //! (`scaleDown`). That it is done is written down, so that whoever scales one up again is not fought.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -29,7 +30,7 @@ pub struct ScaleDown {
 }
 
 /// What is to be scaled down in a world.
-pub fn scale_downs(world: &World, objects: &[Object]) -> Vec<ScaleDown> {
+pub fn scale_downs(world: &World, objects: &[Arc<Object>]) -> Vec<ScaleDown> {
     objects.iter().flat_map(|object| scale_down(world, object)).collect()
 }
 

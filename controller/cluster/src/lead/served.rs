@@ -1,6 +1,6 @@
 //! PURE. Which proxies serve a Service's visitors, and so tell how its versions do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use tidegate_config::{Name, Span, Timeouts};
@@ -26,24 +26,42 @@ pub struct Served {
     pub request_timeout: Span,
 }
 
-/// Who serves the Services, by the name that proxies know them by.
-pub fn served(world: &World, compiled: &Compiled) -> BTreeMap<Name, Served> {
-    let mut all: BTreeMap<Name, Served> = BTreeMap::new();
+/// The Gateways that lead to a Service whole, by the name that proxies know it by.
+pub type Routed = BTreeMap<Name, BTreeSet<Key>>;
+
+/// What the routes of a world come to; it follows from them and from Services alone.
+pub fn routed(world: &World, compiled: &Compiled) -> Routed {
+    let mut all = Routed::new();
     for (gateway, compilation) in &compiled.gateways {
-        let ready = proxies(world, gateway).filter(|pod| is_ready(pod)).filter_map(|pod| ip(pod));
-        let targets: Targets = ready.map(|ip| SocketAddr::new(ip, ADMIN_PORT)).collect();
         for name in services(world, &compilation.plan) {
-            let served = all.entry(name).or_default();
-            served.managed = true;
-            served.request_timeout = Timeouts::default().request;
-            served.targets.extend(&targets);
+            all.entry(name).or_default().insert(gateway.clone());
         }
     }
-    for served in all.values_mut() {
-        served.targets.sort_unstable();
-        served.targets.dedup();
+    all
+}
+
+/// Who serves these Services.
+pub fn served<'a>(world: &World, routed: &Routed, names: impl Iterator<Item = &'a Name>) -> BTreeMap<Name, Served> {
+    let mut found: BTreeMap<&Key, Targets> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    for name in names {
+        let Some(gateways) = routed.get(name) else { continue };
+        let mut targets = Targets::new();
+        for gateway in gateways {
+            targets.extend(found.entry(gateway).or_insert_with(|| read_at(world, gateway)).iter());
+        }
+        targets.sort_unstable();
+        targets.dedup();
+        let served = Served { managed: true, targets, request_timeout: Timeouts::default().request };
+        all.insert(name.clone(), served);
     }
     all
+}
+
+/// Where the proxies of a Gateway are read.
+fn read_at(world: &World, gateway: &Key) -> Targets {
+    let ready = proxies(world, gateway).filter(|pod| is_ready(pod)).filter_map(|pod| ip(pod));
+    ready.map(|ip| SocketAddr::new(ip, ADMIN_PORT)).collect()
 }
 
 /// The Services to which a route of a plan leads whole. One that has a part of a route's requests is drawn per request, and

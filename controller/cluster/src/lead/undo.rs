@@ -34,7 +34,7 @@ pub struct Undo {
 }
 
 /// What is to be set back in a world.
-pub fn undos(world: &World, objects: &[Object]) -> Vec<Undo> {
+pub fn undos(world: &World, objects: &[Arc<Object>]) -> Vec<Undo> {
     objects.iter().filter_map(|object| undo(world, object)).collect()
 }
 
@@ -54,8 +54,8 @@ fn undo(world: &World, object: &Object) -> Option<Undo> {
         rollout: object.key.clone(),
         uid: object.uid.clone(),
         aborted,
-        from: Key::of(&**from),
-        to: Key::of(&**to),
+        from: Key::of(&*from),
+        to: Key::of(&*to),
         deployment,
     })
 }
@@ -81,14 +81,14 @@ fn is_shut(world: &World, asked: &Asked, memory: &Memory) -> bool {
 }
 
 /// The replica set of the version that was aborted, as long as its Deployment asks for it.
-fn aborted_revision<'a>(world: &'a World, deployment: &Key, memory: &Memory) -> Option<&'a Arc<ReplicaSet>> {
+fn aborted_revision(world: &World, deployment: &Key, memory: &Memory) -> Option<Arc<ReplicaSet>> {
     let canary = &memory.record.rollout.as_ref()?.canary;
     newest_revision(world, deployment).filter(|set| template_hash(set) == Some(canary.as_str()))
 }
 
 /// The replica set of a version.
-pub(super) fn revision<'a>(world: &'a World, deployment: &Key, version: &Name) -> Option<&'a Arc<ReplicaSet>> {
-    world.replica_sets_of(deployment).find(|set| template_hash(set) == Some(version.as_str()))
+pub(super) fn revision(world: &World, deployment: &Key, version: &Name) -> Option<Arc<ReplicaSet>> {
+    world.replica_sets_of(deployment).into_iter().find(|set| template_hash(set) == Some(version.as_str()))
 }
 
 fn is_paused(deployment: &Deployment) -> bool {

@@ -121,13 +121,12 @@ impl Work<'_> {
     /// A Job of the same gate for another version that has not ended: two migrations at once do harm.
     pub(super) fn under_way(&self, gate: &GateStatus) -> Option<&Key> {
         let other = |key: &Key, job: &Job| {
-            key.namespace == self.owner.key.namespace
-                && key.name != gate.job
+            key.name != gate.job
                 && is_of(self.owner.uid, job)
                 && job.labels().get(GATE_LABEL) == Some(&gate.name)
                 && end(self.world, key, job).is_none()
         };
-        self.world.jobs.iter().find(|(key, job)| other(key, job)).map(|(key, _)| key)
+        self.world.jobs.of(&self.owner.key.namespace).find(|(key, job)| other(key, job)).map(|(key, _)| key)
     }
 
     /// What stands against a gate before the start of pods, with the field.

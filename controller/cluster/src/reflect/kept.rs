@@ -8,8 +8,10 @@ use gateway_api::gateways::Gateway;
 use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, Node, Pod, PodTemplateSpec, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container, Namespace, Node, Pod, PodCondition, PodReadinessGate, PodTemplateSpec, Secret, Service,
+};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
@@ -40,6 +42,9 @@ fn trim_meta(meta: &mut ObjectMeta) {
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
+    if let Some(owners) = &mut meta.owner_references {
+        owners.shrink_to_fit();
+    }
 }
 
 macro_rules! kept {
@@ -61,7 +66,7 @@ macro_rules! kept {
 
 kept! {
     Service => services;
-    EndpointSlice => endpoint_slices;
+    EndpointSlice => endpoint_slices, trim_slice;
     Pod => pods, trim_pod;
     Deployment => deployments, |it: &mut Deployment| if let Some(spec) = &mut it.spec { trim_template(&mut spec.template) };
     ReplicaSet => replica_sets,
@@ -116,6 +121,12 @@ impl Kept for Job {
     }
 }
 
+/// Of what pods are made of, the labels tell which Services select them.
+fn trim_template(template: &mut PodTemplateSpec) {
+    let labels = template.metadata.take().and_then(|metadata| metadata.labels);
+    *template = PodTemplateSpec { metadata: Some(ObjectMeta { labels, ..ObjectMeta::default() }), spec: None };
+}
+
 fn trim_node(node: &mut Node) {
     node.spec = None;
     if let Some(status) = &mut node.status {
@@ -129,24 +140,25 @@ fn trim_node(node: &mut Node) {
 
 fn trim_pod(pod: &mut Pod) {
     if let Some(annotations) = &mut pod.metadata.annotations {
-        // What a sidecar trusts, kilobytes of it in each pod.
-        annotations.remove(tidegate_inject::CA);
+        // But not what a sidecar trusts, kilobytes of it in each pod.
+        annotations.retain(|key, _| key.starts_with("tidegate.dev/") && key != tidegate_inject::CA);
     }
     if let Some(spec) = pod.spec.take() {
         pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
             node_name: spec.node_name,
             readiness_gates: spec.readiness_gates,
             scheduling_gates: spec.scheduling_gates,
-            containers: spec.containers.into_iter().map(ports_of).collect(),
-            init_containers: spec.init_containers.map(|all| all.into_iter().map(ports_of).collect()),
+            containers: trim_containers(spec.containers),
+            init_containers: spec.init_containers.map(trim_containers),
             ..Default::default()
         });
     }
     let works = is_of_gate(pod);
+    let gates = pod.spec.as_ref().and_then(|spec| spec.readiness_gates.as_deref()).unwrap_or_default();
     if let Some(status) = pod.status.take() {
         pod.status = Some(k8s_openapi::api::core::v1::PodStatus {
             phase: status.phase,
-            conditions: status.conditions,
+            conditions: status.conditions.map(|all| trim_conditions(all, gates)),
             pod_ip: status.pod_ip,
             // What a gate's pod wrote at its end.
             container_statuses: status.container_statuses.filter(|_| works),
@@ -155,15 +167,36 @@ fn trim_pod(pod: &mut Pod) {
     }
 }
 
-/// What a template's pods are called and where they listen: it also says what is deployed.
-fn trim_template(template: &mut PodTemplateSpec) {
-    if let Some(spec) = &mut template.spec {
-        spec.volumes = None;
-        spec.affinity = None;
-    }
+/// Where a slice's endpoints are, and whether they take requests.
+fn trim_slice(slice: &mut EndpointSlice) {
+    let bare = |Endpoint { addresses, conditions, .. }| Endpoint { addresses, conditions, ..Default::default() };
+    slice.endpoints = exactly(std::mem::take(&mut slice.endpoints).into_iter().map(bare));
 }
 
-fn ports_of(container: Container) -> Container {
-    let Container { name, image, ports, restart_policy, .. } = container;
-    Container { name, image, ports, restart_policy, ..Default::default() }
+/// What is read of containers: the ports that have names, and which of them are sidecars.
+fn trim_containers(containers: Vec<Container>) -> Vec<Container> {
+    let bare = |Container { name, ports, restart_policy, .. }| Container {
+        name,
+        ports: ports.map(|ports| exactly(ports.into_iter())),
+        restart_policy,
+        ..Default::default()
+    };
+    let read = containers.into_iter().filter(|it| it.ports.is_some() || it.name == tidegate_inject::CONTAINER);
+    exactly(read.map(bare))
+}
+
+/// The conditions that are read: two of the pod's own, and those that it waits for.
+fn trim_conditions(conditions: Vec<PodCondition>, gates: &[PodReadinessGate]) -> Vec<PodCondition> {
+    let is_read = |kind: &str| {
+        matches!(kind, "Ready" | "ContainersReady") || gates.iter().any(|gate| gate.condition_type == kind)
+    };
+    let bare = |PodCondition { type_, status, .. }| PodCondition { type_, status, ..Default::default() };
+    exactly(conditions.into_iter().filter(|it| is_read(&it.type_)).map(bare))
+}
+
+/// A list that takes no more memory than what is in it: what is read from JSON has room for more, and large parts.
+fn exactly<T>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.shrink_to_fit();
+    all
 }

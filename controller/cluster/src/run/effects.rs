@@ -2,12 +2,15 @@
 //! all that is ours. Level-triggered: nothing is remembered that must be done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt, stream};
 use gateway_api::experimental::httproutes::HttpRoute;
 use gateway_api::gatewayclasses::GatewayClass;
 use gateway_api::gateways::Gateway;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -28,14 +31,16 @@ use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
-use crate::lead::{Annotated, Change, Gating, News, annotated, gating, scale_downs, undos};
+use crate::lead::{Annotated, Annotations, Change, Gating, News, annotated, gating, scale_downs, undos};
 use crate::leader::holds;
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
-use crate::world::{Key, World};
+use crate::world::{Key, Objects, World};
 
 /// The config map in a Gateway's namespace by which proxies know the controller.
 const AUTHORITY: &str = "tidegate-ca";
+/// Writes of one kind that are under way at once.
+const WRITES_AT_ONCE: usize = 16;
 /// How soon again after a write has failed: either the world will change, or the API server is away.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -54,8 +59,9 @@ pub(super) async fn carry_out(
         ca_config_map: AUTHORITY.to_owned(),
         service_ranges: options.service_ranges.clone(),
     };
-    let (applied, stamped) = Default::default();
-    let mut effects = Effects { client, setup, options, events, trusted, applied, stamped, warned: BTreeMap::new() };
+    let (applied, stamped, warned, annotations) = Default::default();
+    let told = None;
+    let mut effects = Effects { client, setup, options, events, trusted, applied, stamped, warned, annotations, told };
     let mut failed = false;
     loop {
         let pause = async {
@@ -75,6 +81,7 @@ pub(super) async fn carry_out(
             effects.applied = Applied::default();
             effects.stamped.clear();
             effects.warned.clear();
+            effects.told = None;
             continue;
         };
         failed = !effects.bring(&picture).await;
@@ -92,6 +99,9 @@ struct Effects {
     stamped: BTreeSet<String>,
     /// Services whose annotations are wrong, and what people were told of that.
     warned: BTreeMap<Key, String>,
+    annotations: Annotations,
+    /// The routes whose statuses say what was compiled.
+    told: Option<(Arc<Compiled>, Objects<HttpRoute>)>,
 }
 
 impl Effects {
@@ -121,19 +131,21 @@ impl Effects {
         let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
         let unstamped = stays.filter(|change| !self.stamped.contains(&uid(&change.pod)));
         let due: Vec<Change> = changes.into_iter().chain(unstamped).collect();
-        let now = conditions::dated(Clock::System.now());
+        let now = &conditions::dated(Clock::System.now());
+        let (client, me) = (&self.client, &self.options.identity);
         let mut all = true;
-        for Change { pod, gate } in due {
-            let set = gates::set(&self.client, &pod, gate, &self.options.identity, &now).await;
+        let mut sets = at_once(due, |change| async move {
+            let set = gates::set(client, &change.pod, change.gate, me, now).await;
+            (change, set)
+        });
+        while let Some((Change { pod, gate }, set)) = sets.next().await {
             if set.is_ok() && gate == Gate::Shut {
                 self.stamped.insert(uid(&pod));
             }
             all &= told(&Key::of(&*pod), set);
         }
-        for pod in starts {
-            all &= told(&Key::of(&*pod), gates::start(&self.client, &pod).await);
-        }
-        all
+        let started = at_once(starts, |pod| async move { told(&Key::of(&*pod), gates::start(client, &pod).await) });
+        all & all_of(started).await
     }
 
     /// Sets Deployments back to their stable revision after an abort.
@@ -178,13 +190,14 @@ impl Effects {
 
     /// Brings rollout objects to what annotations of Services ask for.
     async fn annotated(&mut self, world: &World) -> bool {
-        let Annotated { create, replace, delete, wrong } = annotated(world);
+        let Annotated { create, replace, delete, wrong } = annotated(world, &mut self.annotations);
         self.warn(&wrong);
-        let mut all = true;
-        for rollout in create {
-            let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace().unwrap_or_default());
-            all &= told(&Key::of(&rollout), api.create(&PostParams::default(), &rollout).await.map(drop));
-        }
+        let client = &self.client;
+        let created = at_once(create, |rollout| async move {
+            let api: Api<Rollout> = namespaced(client, &rollout.namespace().unwrap_or_default());
+            told(&Key::of(&rollout), api.create(&PostParams::default(), &rollout).await.map(drop))
+        });
+        let mut all = all_of(created).await;
         for rollout in replace {
             let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace().unwrap_or_default());
             let replaced = api.replace(&rollout.name_any(), &PostParams::default(), &rollout).await;
@@ -217,7 +230,7 @@ impl Effects {
         }
     }
 
-    async fn statuses(&self, world: &World, compiled: &Compiled) -> bool {
+    async fn statuses(&mut self, world: &World, compiled: &Arc<Compiled>) -> bool {
         let now = conditions::dated(Clock::System.now());
         let mut all = true;
         for (name, accepted) in &compiled.classes {
@@ -235,16 +248,39 @@ impl Effects {
                 all &= told(key, write(&api, &patch).await);
             }
         }
-        let nobody = Vec::new();
-        for (key, object) in &world.http_routes {
-            let parents = compiled.http_routes.get(key).unwrap_or(&nobody);
-            if let Some(patch) = http_route(object, parents, CONTROLLER_NAME, &now) {
-                let api: Api<HttpRoute> = namespaced(&self.client, &key.namespace);
-                all &= told(key, write(&api, &patch).await);
-            }
+        all & self.route_statuses(&world.http_routes, compiled, &now).await
+    }
+
+    async fn route_statuses(&mut self, routes: &Objects<HttpRoute>, compiled: &Arc<Compiled>, now: &Time) -> bool {
+        let is_told =
+            |(of, there): &(Arc<Compiled>, Objects<HttpRoute>)| Arc::ptr_eq(of, compiled) && there.same(routes);
+        if self.told.as_ref().is_some_and(is_told) {
+            return true;
         }
+        let (nobody, client) = (Vec::new(), &self.client);
+        let patches = routes.iter().filter_map(|(key, object)| {
+            let parents = compiled.http_routes.get(key).unwrap_or(&nobody);
+            http_route(object, parents, CONTROLLER_NAME, now)
+        });
+        let patches: Vec<_> = patches.collect();
+        let written = at_once(patches, |patch| async move {
+            let api: Api<HttpRoute> = namespaced(client, &patch.key.namespace);
+            told(&patch.key, write(&api, &patch).await)
+        });
+        let all = all_of(written).await;
+        self.told = all.then(|| (Arc::clone(compiled), routes.clone()));
         all
     }
+}
+
+/// Does the same for each, several at a time: the API server is far away, and there may be thousands.
+fn at_once<T, W: Future>(all: Vec<T>, each: impl FnMut(T) -> W) -> impl Stream<Item = W::Output> {
+    stream::iter(all).map(each).buffer_unordered(WRITES_AT_ONCE)
+}
+
+/// Whether each of them went well.
+async fn all_of(each: impl Stream<Item = bool>) -> bool {
+    each.fold(true, async |all, one| all & one).await
 }
 
 /// Where a Gateway's proxies are reached, and whether one of them is ready.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use tidegate_config::{Address, Identity, Key as Secret, Listener, Name, PathMatch, Publication, Route, Visitor};
 use tidegate_controller::publish::Keys;
@@ -32,17 +33,20 @@ pub(super) fn of(group: &Group, released: &Released, keys: &Keys) -> Publication
         });
         services.insert(service, entry);
     }
-    assemble(listeners, routes, services, keys, 0)
+    assemble(listeners, routes, services, keys)
 }
 
-fn answers(door: &Door, number: usize, doors: usize, released: &Released) -> Option<(Name, Entry)> {
+fn answers(door: &Door, number: usize, doors: usize, released: &Released) -> Option<(Name, Arc<Entry>)> {
     match &door.to {
-        To::Service(service, port) => released.get(&(service.clone(), port.clone()))?.clone(),
+        To::Service(service, port) => {
+            let found = released.get(&(service.clone(), port.clone()))?.as_ref()?;
+            Some((found.name.clone(), Arc::clone(&found.entry)))
+        }
         To::Application(address) => {
             // As the proxy calls it before it is told anything.
             let name = if doors == 1 { "application".to_owned() } else { format!("application-{}", number + 1) };
             let name: Name = name.parse().ok()?;
-            Some((name.clone(), alone(name, *address)))
+            Some((name.clone(), Arc::new(alone(name, *address))))
         }
     }
 }

@@ -7,7 +7,7 @@ use tidegate_controller::engine::Timestamp;
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
-use crate::catalog::Released as Objects;
+use crate::catalog::{Entries, Released as Objects};
 use crate::lead::{Case, Served};
 use crate::manifests::{SERVICE, asked, deployment, moment, pod, replica_set, world};
 use crate::rollout_object::Memory;
@@ -57,11 +57,11 @@ fn written(world: &World) -> Objects {
     let (none, request_timeout) = (Proxies::default(), Span::from_secs(10));
     let served = Served { managed: true, targets: Vec::new(), request_timeout };
     case.look(&moment(world, &none, &served, now), None);
-    Objects::from([(shop(), (asked("shop"), Arc::new(case.memory)))])
+    Objects::from([(shop(), (Arc::new(asked("shop")), Arc::new(case.memory)))])
 }
 
 fn told(world: &World, released: &Objects) -> Sidecars {
-    let all = sidecars(world, &Catalog::new(world, released, &KEYS), &KEYS);
+    let all = sidecars(world, &Catalog::new(world, released, &KEYS, Entries::default()), &KEYS);
     for publication in all.publications.values() {
         assert_eq!(publication.check(), Ok(()));
     }
@@ -150,7 +150,7 @@ fn nothing_leads_to_a_sidecar() {
     // As a number, which names no taken port.
     let numeric = SERVICE.replace("targetPort: http", "targetPort: 15000");
     crate::manifests::add(&mut world, &numeric);
-    let entry = Catalog::new(&world, &released, &KEYS).released(&shop(), None).unwrap().1;
+    let entry = Catalog::new(&world, &released, &KEYS, Entries::default()).released(&shop(), None).unwrap().entry;
     assert!(
         entry.service.versions.values().all(|version| version.endpoints.is_empty()),
         "{:?}",

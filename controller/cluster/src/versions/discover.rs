@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use tidegate_config::Name;
 
-use super::pods::{Owner, TEMPLATE_HASH, controller_of, is_of_gate, owner};
-use crate::world::{Key, World};
+use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unscheduled, owner};
+use super::port::takeovers;
+use crate::catalog::service_of;
+use crate::world::{Key, List, Objects, World};
 
 /// Where versions come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,9 +136,17 @@ pub fn workloads(world: &World, service: &Key) -> BTreeSet<Key> {
 
 /// The pods that a Service selects; none where it selects by nothing. Those of gates are none of its versions.
 pub fn selected(world: &World, service: &Key) -> Vec<Arc<Pod>> {
+    if let Some(known) = world.index.selected(world, service) {
+        return known.to_vec();
+    }
     let Some(object) = world.services.get(service) else { return Vec::new() };
     let has = |pod: &Pod| selects(object, pod.metadata.labels.as_ref());
-    world.pods_of(&service.namespace).filter(|pod| has(pod) && !has_ended(pod) && !is_of_gate(pod)).cloned().collect()
+    world.pods_of(&service.namespace).filter(|pod| has(pod) && is_version(pod)).cloned().collect()
+}
+
+/// Whether a pod may be of a version: it has not ended, and is not of a gate.
+pub(crate) fn is_version(pod: &Pod) -> bool {
+    !has_ended(pod) && !is_of_gate(pod)
 }
 
 /// Whether a Service selects pods with these labels; none where it selects by nothing.
@@ -163,13 +174,13 @@ fn revisions(world: &World, deployment: &Key, owned: Owned) -> BTreeMap<Name, Fo
         }
     }
     for set in world.replica_sets_of(deployment) {
-        let Some(hash) = template_hash(set) else { continue };
+        let Some(hash) = template_hash(&set) else { continue };
         let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1) > 0;
         let Ok(name) = hash.parse::<Name>() else { continue };
         if wanted || versions.contains_key(&name) {
             let found = versions.entry(name).or_default();
             hash.clone_into(&mut found.revision);
-            found.order = revision_number(set);
+            found.order = revision_number(&set);
         }
     }
     versions
@@ -225,31 +236,52 @@ fn revision_number(set: &ReplicaSet) -> i64 {
 }
 
 /// The revision that a Deployment asks for; `None` where it has none.
-pub(crate) fn newest_revision<'a>(world: &'a World, deployment: &Key) -> Option<&'a Arc<ReplicaSet>> {
-    world.replica_sets_of(deployment).max_by_key(|set| revision_number(set))
+pub(crate) fn newest_revision(world: &World, deployment: &Key) -> Option<Arc<ReplicaSet>> {
+    world.replica_sets_of(deployment).into_iter().max_by_key(|set| revision_number(set))
 }
 
 impl World {
+    /// The pods that a gate of ours holds, before they start or before they are ready.
+    pub fn held(&self) -> Objects<Pod> {
+        let held = |pod: &Pod| is_open(pod) == Held::Shut || is_unscheduled(pod);
+        self.index.held(self).cloned().unwrap_or_else(|| self.pods_that(held))
+    }
+
+    /// The pods that have our sidecar.
+    pub fn with_sidecar(&self) -> Objects<Pod> {
+        self.index.with_sidecar(self).cloned().unwrap_or_else(|| self.pods_that(|pod| takeovers(pod).is_some()))
+    }
+
+    fn pods_that(&self, are: impl Fn(&Pod) -> bool) -> Objects<Pod> {
+        self.pods.iter().filter(|(_, pod)| are(pod)).map(|(key, pod)| (key.clone(), Arc::clone(pod))).collect()
+    }
+
+    /// The slices of a Service.
+    pub fn slices_of(&self, service: &Key) -> List<EndpointSlice> {
+        if let Some(known) = self.index.slices_of(self, service) {
+            return known.to_vec();
+        }
+        let slices = self.endpoint_slices.of(&service.namespace).map(|(_, slice)| slice);
+        slices.filter(|slice| service_of(slice).as_ref() == Some(service)).cloned().collect()
+    }
+
     /// The pods of a namespace.
     pub fn pods_of(&self, namespace: &str) -> impl Iterator<Item = &Arc<Pod>> {
-        in_namespace(&self.pods, namespace)
+        self.pods.of(namespace).map(|(_, pod)| pod)
     }
 
     /// The revisions of a Deployment.
-    pub fn replica_sets_of(&self, deployment: &Key) -> impl Iterator<Item = &Arc<ReplicaSet>> {
-        in_namespace(&self.replica_sets, &deployment.namespace).filter(|set| {
-            let owner = controller_of(set.metadata.owner_references.as_ref());
-            owner.is_some_and(|owner| owner.kind == "Deployment" && owner.name == deployment.name)
-        })
+    pub fn replica_sets_of(&self, deployment: &Key) -> List<ReplicaSet> {
+        if let Some(known) = self.index.sets_of(self, deployment) {
+            return known.to_vec();
+        }
+        let sets = self.replica_sets.of(&deployment.namespace).map(|(_, set)| set);
+        sets.filter(|set| deployment_above(set).as_ref() == Some(deployment)).cloned().collect()
     }
 }
 
-/// The objects of a kind in a namespace.
-pub(crate) fn in_namespace<'a, K>(
-    objects: &'a BTreeMap<Key, Arc<K>>,
-    namespace: &str,
-) -> impl Iterator<Item = &'a Arc<K>> {
-    let from = Key::new(namespace, "");
-    let namespace = namespace.to_owned();
-    objects.range(from..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)
+/// The Deployment that a replica set is a revision of.
+pub(crate) fn deployment_above(set: &ReplicaSet) -> Option<Key> {
+    let owner = controller_of(set.metadata.owner_references.as_ref()).filter(|owner| owner.kind == "Deployment")?;
+    Some(Key::new(set.metadata.namespace.clone().unwrap_or_default(), owner.name.clone()))
 }

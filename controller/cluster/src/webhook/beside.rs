@@ -13,7 +13,7 @@ use super::gate::{Gate, Why};
 use super::valves::{Gating, Standing};
 use crate::lead::Asked;
 use crate::rollout_object::Memory;
-use crate::versions::{Owner, in_namespace, is_ready, labelled, owner, selects, still};
+use crate::versions::{Owner, is_ready, labelled, owner, selects, still};
 use crate::world::{Key, World};
 
 /// A workload: its kind and its name.
@@ -97,15 +97,15 @@ fn workloads(world: &World, service: &Key, stable_made: i64) -> BTreeMap<Workloa
     };
     let gating = |result: Result<(), Problem>| result.map_or_else(Gating::Off, |()| Gating::On);
     let mut all = BTreeMap::new();
-    for it in in_namespace(&world.deployments, &service.namespace) {
+    for (key, it) in world.deployments.of(&service.namespace) {
         if it.spec.as_ref().is_some_and(|spec| selects(object, pods(&spec.template).as_ref())) {
-            all.insert(("Deployment".to_owned(), Key::of(&**it)), gating(later("Deployment", &it.metadata)));
+            all.insert(("Deployment".to_owned(), key.clone()), gating(later("Deployment", &it.metadata)));
         }
     }
-    for it in in_namespace(&world.stateful_sets, &service.namespace) {
+    for (key, it) in world.stateful_sets.of(&service.namespace) {
         if it.spec.as_ref().is_some_and(|spec| selects(object, pods(&spec.template).as_ref())) {
             let can = later("StatefulSet", &it.metadata).and_then(|()| is_parallel(it));
-            all.insert(("StatefulSet".to_owned(), Key::of(&**it)), gating(can));
+            all.insert(("StatefulSet".to_owned(), key.clone()), gating(can));
         }
     }
     all

@@ -1,6 +1,7 @@
 //! PURE. The record of managed Deployments, as it follows from the world and from what rollouts remember.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tidegate_config::{Name, Problem};
 use tidegate_controller::engine::Phase;
@@ -15,7 +16,7 @@ use crate::versions::{deployment_of, labelled, owner};
 use crate::world::{Key, World};
 
 /// The Services whose rollout objects ask for a sidecar in their pods.
-pub fn asking(objects: &[Object]) -> BTreeSet<Key> {
+pub fn asking(objects: &[Arc<Object>]) -> BTreeSet<Key> {
     objects
         .iter()
         .filter_map(|object| object.asked.as_ref())
@@ -52,8 +53,8 @@ fn valve(world: &World, service: &Key, deployment: &Key, (asked, memory): (&Aske
     let stable = memory.stable.as_ref()?;
     let object = world.deployments.get(deployment)?;
     let promoted: BTreeSet<String> = memory.trusted.iter().map(|name: &Name| name.as_str().to_owned()).collect();
-    let sets = world.replica_sets_of(deployment).map(AsRef::as_ref);
-    let revisions = Valve::standings(sets, stable.as_str(), &promoted);
+    let sets = world.replica_sets_of(deployment);
+    let revisions = Valve::standings(sets.iter().map(AsRef::as_ref), stable.as_str(), &promoted);
     let gating = match before_ready(world, service).map_or(Ok(()), Err).and_then(|()| is_gateable(object)) {
         Ok(()) => Gating::On,
         Err(problem) => Gating::Off(problem),

@@ -86,7 +86,7 @@ fn with_sidecar(pod: &Value, namespace: &str, known: &Known) -> Result<Value, No
         labels: found.metadata.labels.clone().unwrap_or_default(),
         annotations: found.metadata.annotations.clone().unwrap_or_default(),
     });
-    let here = services.range(Key::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
+    let here = services.of(namespace);
     let read = |(key, service): (&Key, &Arc<KubeService>)| {
         let service = Service::read(&serde_json::to_value(&**service).unwrap_or_default())?;
         Ok(if known.asking.contains(key) { service.asking() } else { service })

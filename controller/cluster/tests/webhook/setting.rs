@@ -92,9 +92,9 @@ pub(crate) fn world(service: &str) -> World {
     let namespace: Namespace = yaml("metadata: { name: market }");
     let set: ReplicaSet = yaml(REPLICA_SET);
     World {
-        namespaces: [(Key::of(&namespace), Arc::new(namespace))].into(),
-        services: [service, elsewhere].map(|service| (Key::of(&service), Arc::new(service))).into(),
-        replica_sets: [(Key::of(&set), Arc::new(set))].into(),
+        namespaces: [(Key::of(&namespace), Arc::new(namespace))].into_iter().collect(),
+        services: [service, elsewhere].into_iter().map(|service| (Key::of(&service), Arc::new(service))).collect(),
+        replica_sets: [(Key::of(&set), Arc::new(set))].into_iter().collect(),
         ..World::default()
     }
 }

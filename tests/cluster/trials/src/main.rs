@@ -10,6 +10,7 @@ mod disturb;
 mod mutate;
 mod objects;
 mod outcome;
+mod scale;
 mod shares;
 mod split;
 mod stage;
@@ -36,6 +37,8 @@ enum Trial {
     Disturb(disturb::Disturb),
     /// Objects that are not as they should be.
     Objects(objects::Malformed),
+    /// A large cluster of objects that nobody runs: started by tests/cluster/scale.
+    Scale(scale::Scale),
     /// How long a change of shares takes to every proxy.
     Shares(shares::Shares),
 }
@@ -45,6 +48,7 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().trial {
         Trial::Disturb(disturb) => disturb.run().await,
         Trial::Objects(malformed) => malformed.run().await,
+        Trial::Scale(scale) => scale.run().await,
         Trial::Shares(shares) => shares.run().await,
     };
     match ended {

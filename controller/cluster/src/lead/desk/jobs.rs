@@ -92,7 +92,7 @@ impl Open {
             let version = job.labels().get(VERSION_LABEL);
             written.iter().any(|gate| Some(&gate.version) == version || gate.job == job.name_any())
         };
-        let ours = world.jobs.iter().filter(|(it, job)| it.namespace == key.namespace && is_of(&self.uid, job));
+        let ours = world.jobs.of(&key.namespace).filter(|(_, job)| is_of(&self.uid, job));
         ours.filter(move |(_, job)| !written.is_empty() && !kept(job))
             .filter(|(it, job)| end(world, it, job).is_some() && job.metadata.deletion_timestamp.is_none())
             .map(|(it, job)| JobWork::Delete(it.clone(), job.uid().unwrap_or_default()))

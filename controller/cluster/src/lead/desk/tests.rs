@@ -42,7 +42,7 @@ fn object(version: &str, memory: Option<Memory>) -> Object {
         version: version.into(),
         generation: Some(1),
         service: Some(asked.service.clone()),
-        asked: Some(asked),
+        asked: Some(Arc::new(asked)),
         fault: None,
         memory: memory.map(Arc::new),
         conditions: Vec::new(),
@@ -57,9 +57,14 @@ fn wish(id: &str, verb: Verb) -> Wish {
 
 /// What the proxy tells: an epoch, and nothing counted in it.
 fn told(epoch: u64, at: Timestamp) -> Scraped {
+    counted(epoch, 0, at)
+}
+
+/// The same with so many requests.
+fn counted(epoch: u64, requests: u64, at: Timestamp) -> Scraped {
     let labels = "service=\"shop.default\",version=\"bb\"";
     let text = format!(
-        "process_start_time_seconds 1\ntidegate_generation 1\ntidegate_requests_total{{{labels},epoch=\"{epoch}\"}} 0\n"
+        "process_start_time_seconds 1\ntidegate_generation 1\ntidegate_requests_total{{{labels},epoch=\"{epoch}\"}} {requests}\n"
     );
     Scraped { target: target(), at, told: counters::read(&text).map(Arc::new).map_err(|error| error.to_string()) }
 }
@@ -72,6 +77,8 @@ struct Office {
     stored: Object,
     version: u32,
     told: Vec<News>,
+    /// Whether a visitor comes every second.
+    visited: bool,
 }
 
 impl Office {
@@ -79,9 +86,16 @@ impl Office {
         let served = Served { managed: true, targets: vec![target()], request_timeout: Span::from_secs(10) };
         let served = BTreeMap::from([(name("shop.default"), served)]);
         let stored = object("1", None);
-        let mut office =
-            Self { desk: Desk::new("me"), world: updating(), served, stored, version: 1, told: Vec::new() };
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        let mut office = Self {
+            desk: Desk::new("me"),
+            world: updating(),
+            served,
+            stored,
+            version: 1,
+            told: Vec::new(),
+            visited: false,
+        };
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office
     }
 
@@ -92,7 +106,8 @@ impl Office {
     /// One turn in which the proxy has the stored epoch in force. Returns how many writes there were.
     fn turn(&mut self, now: Timestamp) -> usize {
         let epoch = self.stored.memory.as_ref().map_or(0, |memory| memory.record.epochs.current());
-        self.desk.read(told(epoch, now));
+        let requests = if self.visited { now.millis_since(at(0)) / 1_000 } else { 0 };
+        self.desk.read(counted(epoch, requests, now));
         let (_, writes) = self.desk.look(&self.world, &self.served, now);
         let count = writes.len();
         for write in writes {
@@ -118,7 +133,7 @@ impl Office {
         self.stored.conditions.clone_from(&write.status.conditions);
         self.stored.leader.clone_from(&write.status.leader);
         self.told.extend(self.desk.wrote(write, Some(self.stored.version.clone()), now));
-        self.desk.take(std::slice::from_ref(&self.stored), now);
+        self.desk.take(&[Arc::new(self.stored.clone())], now);
     }
 }
 
@@ -138,11 +153,15 @@ fn evidence_is_written_now_and_then_and_decisions_at_once() {
     let mut office = Office::new();
     office.turn(at(0));
     let writes: usize = (1..=60).map(|second| office.turn(at(second * 1_000))).sum();
+    assert!((1..=3).contains(&writes), "{writes} writes in a minute in which nobody comes");
+    let mut office = Office { visited: true, ..Office::new() };
+    office.turn(at(0));
+    let writes: usize = (1..=60).map(|second| office.turn(at(second * 1_000))).sum();
     assert!((5..=20).contains(&writes), "{writes} writes in a minute of waiting");
     office.stored.wish = Some(wish("w1", Verb::Abort));
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(std::slice::from_ref(&office.stored), at(61_001));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(61_001));
     assert_eq!(office.turn(at(61_002)), 1, "a wish is not due at a time");
     assert_eq!(office.phase(), Some(Phase::Aborted));
     let memory = office.stored.memory.clone().unwrap();
@@ -155,12 +174,12 @@ fn evidence_is_written_now_and_then_and_decisions_at_once() {
 fn a_wish_is_carried_out_once() {
     let mut office = Office::new();
     office.stored.wish = Some(wish("w1", Verb::Pause));
-    office.desk.take(std::slice::from_ref(&office.stored), at(1));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(1));
     office.turn(at(2));
     office.turn(at(1_000));
     // A successor sees the same object, wish included.
     office.desk = Desk::new("other");
-    office.desk.take(std::slice::from_ref(&office.stored), at(2_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(2_000));
     assert_eq!(office.turn(at(2_001)), 1, "the successor stamps it");
     assert_eq!(office.phase(), Some(Phase::Paused));
     let recent = &office.stored.memory.as_ref().unwrap().record.rollout.as_ref().unwrap().recent;
@@ -172,7 +191,7 @@ fn a_wish_that_comes_while_the_object_is_written_is_heard() {
     for refused in [false, true] {
         let mut office = Office::new();
         office.turn(at(0));
-        office.desk.read(told(0, at(30_000)));
+        office.desk.read(counted(0, 5, at(30_000)));
         let (_, writes) = office.desk.look(&office.world, &office.served, at(30_001));
         assert_eq!(writes.len(), 1, "evidence");
         let wished = |office: &mut Office| {
@@ -180,7 +199,7 @@ fn a_wish_that_comes_while_the_object_is_written_is_heard() {
             office.version += 1;
             office.stored.version = office.version.to_string();
             // The watch is faster than the answer to the write.
-            office.desk.take(std::slice::from_ref(&office.stored), at(30_002));
+            office.desk.take(&[Arc::new(office.stored.clone())], at(30_002));
         };
         for write in writes {
             if refused {
@@ -207,14 +226,14 @@ fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
     office.stored.wish = Some(wish("w1", Verb::Abort));
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(std::slice::from_ref(&office.stored), at(1_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(1_000));
     office.desk.read(told(0, at(1_000)));
     let (_, writes) = office.desk.look(&office.world, &office.served, at(1_001));
     assert_eq!(writes.len(), 1);
     let mut successor = Desk::new("other");
     std::mem::swap(&mut office.desk, &mut successor);
     office.stored.wish = Some(wish("w2", Verb::Pause));
-    office.desk.take(std::slice::from_ref(&office.stored), at(16_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(16_000));
     assert_eq!(office.turn(at(16_001)), 1);
     assert_eq!(office.phase(), Some(Phase::Paused));
     std::mem::swap(&mut office.desk, &mut successor);
@@ -222,7 +241,7 @@ fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
         office.store(write, at(17_000));
     }
     assert_eq!(office.phase(), Some(Phase::Paused), "the late write was refused");
-    office.desk.take(std::slice::from_ref(&office.stored), at(17_001));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(17_001));
     office.turn(at(19_000));
     assert_eq!(office.phase(), Some(Phase::Paused), "and what is written is taken over");
 }
@@ -237,7 +256,7 @@ fn what_cannot_be_done_is_refused_and_answered() {
         office.stored.wish = Some(wish);
         office.version += 1;
         office.stored.version = office.version.to_string();
-        office.desk.take(std::slice::from_ref(&office.stored), at(10));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(10));
         office.turn(at(u64::from(office.version) * 1_000));
         let answered = office.stored.memory.as_ref().unwrap().answered.clone().unwrap();
         assert!(answered.id == id && answered.refused.as_ref().unwrap().contains(part), "{answered:?}");
@@ -253,7 +272,7 @@ fn decisions_that_people_see_have_an_end() {
         office.stored.wish = Some(wish(&number.to_string(), verb));
         office.version += 1;
         office.stored.version = office.version.to_string();
-        office.desk.take(std::slice::from_ref(&office.stored), at(number * 1_000));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(number * 1_000));
         office.turn(at(number * 1_000 + 1));
     }
     let decisions = &office.stored.memory.as_ref().unwrap().decisions;
@@ -270,7 +289,7 @@ fn what_is_wrong_is_told_once_and_changes_nothing() {
     office.stored.asked = None;
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(std::slice::from_ref(&office.stored), at(1_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(1_000));
     assert_eq!(office.turn(at(2_000)), 1, "it is told");
     let says = |office: &Office| {
         let found = office.stored.conditions.iter().find(|it| it.type_ == "Accepted").cloned().unwrap();
@@ -281,10 +300,10 @@ fn what_is_wrong_is_told_once_and_changes_nothing() {
     assert_eq!(office.phase(), Some(Phase::Progressing), "the last good one goes on");
     // A successor knows nothing of the last good one: it tells, and leaves what is remembered alone.
     office.desk = Desk::new("other");
-    office.desk.take(std::slice::from_ref(&office.stored), at(3_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(3_000));
     assert_eq!(office.turn(at(3_001)), 0, "it is told already");
     office.stored.conditions.clear();
-    office.desk.take(std::slice::from_ref(&office.stored), at(4_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(4_000));
     assert_eq!(office.turn(at(4_001)), 1);
     let rollout =
         |memory: &Option<Arc<Memory>>| memory.as_ref().and_then(|it| it.record.rollout.as_ref().map(|it| it.rollout));
@@ -308,7 +327,7 @@ fn an_object_of_the_same_name_is_another_one() {
     let mut office = Office::new();
     office.turn(at(0));
     office.stored = Object { uid: "u2".into(), ..object("77", None) };
-    office.desk.take(std::slice::from_ref(&office.stored), at(10));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(10));
     office.turn(at(20));
     let memory = office.stored.memory.clone().unwrap();
     assert_eq!(memory.record.epochs.current(), START + 11, "it begins anew, above what was");
@@ -327,7 +346,7 @@ fn people_are_told_what_is_written_and_once() {
     office.stored.wish = Some(wish("w1", Verb::Pause));
     office.version += 1;
     office.stored.version = office.version.to_string();
-    office.desk.take(std::slice::from_ref(&office.stored), at(31_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(31_000));
     office.desk.read(told(0, at(31_000)));
     let (_, writes) = office.desk.look(&office.world, &office.served, at(31_001));
     office.version += 1;
@@ -336,12 +355,12 @@ fn people_are_told_what_is_written_and_once() {
         office.store(write, at(31_002));
     }
     assert_eq!(reasons(&office), ["RolloutStarted"]);
-    office.desk.take(std::slice::from_ref(&office.stored), at(31_003));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(31_003));
     office.turn(at(33_000));
     office.turn(at(35_000));
     assert_eq!(reasons(&office), ["RolloutStarted", "RolloutPaused"]);
     office.desk = Desk::new("other");
-    office.desk.take(std::slice::from_ref(&office.stored), at(40_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(40_000));
     office.turn(at(40_001));
     office.turn(at(60_000));
     assert_eq!(reasons(&office), ["RolloutStarted", "RolloutPaused"], "a successor repeats nothing");
@@ -356,7 +375,7 @@ fn a_status_speaks_about_the_newest_state_soon() {
     assert_eq!(office.turn(at(1_000)), 0, "nothing has changed");
     office.version += 1;
     office.stored = Object { generation: Some(2), version: office.version.to_string(), ..office.stored.clone() };
-    office.desk.take(std::slice::from_ref(&office.stored), at(1_001));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(1_001));
     assert_eq!(office.turn(at(1_002)), 1);
     assert_eq!(office.stored.conditions[0].observed_generation, Some(2));
     assert_eq!(office.turn(at(1_003)), 0, "once");
@@ -367,12 +386,12 @@ fn people_are_told_of_a_deadline_that_is_too_short() {
     let reasons = |office: &Office| office.told.iter().map(|news| news.reason).collect::<Vec<_>>();
     for (soak, expected) in [(600, vec!["RolloutStarted", "ProgressDeadlineTooShort"]), (6, vec!["RolloutStarted"])] {
         let mut office = Office::new();
-        office.stored.asked.as_mut().unwrap().policy.soak = Span::from_secs(soak);
+        Arc::make_mut(office.stored.asked.as_mut().unwrap()).policy.soak = Span::from_secs(soak);
         let ready =
             deployment("shop", 3, 1, "2026-01-01T00:00:00Z").replace("status: {", "status: {readyReplicas: 3, ");
         add(&mut office.world, &ready);
         office.desk = Desk::new("me");
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office.turn(at(0));
         assert_eq!(reasons(&office), expected);
         let progressing = office.stored.conditions.iter().find(|it| it.type_ == "Progressing").unwrap();

@@ -19,8 +19,8 @@ fn name(text: &str) -> Name {
 }
 
 /// A rollout object for a Service that remembers these versions.
-fn released(service: &Key, stable: Option<&str>, trusted: &[&str]) -> (Key, (Asked, Arc<Memory>)) {
-    let asked = asked(&service.name);
+fn released(service: &Key, stable: Option<&str>, trusted: &[&str]) -> (Key, (Arc<Asked>, Arc<Memory>)) {
+    let asked = Arc::new(asked(&service.name));
     let trusted = trusted.iter().map(|text| name(text)).collect();
     (service.clone(), (asked, Arc::new(Memory { stable: stable.map(name), trusted, ..Memory::default() })))
 }
@@ -156,7 +156,7 @@ fn what_is_tried_stays_held_though_a_pod_has_no_sidecar() {
     let world = world(&(manifests + &pod("shop-aa", 0, "", "none") + &pod("shop-bb", 0, "", "shut")));
     let (_, (asked, memory)) = released(&shop(), Some("aa"), &[]);
     let (now, none) = (Timestamp::from_millis(1_700_000_000_000), Proxies::default());
-    let mut case = Case::new(asked.clone(), Memory { stable: memory.stable.clone(), ..Memory::new(now) }, now);
+    let mut case = Case::new(Asked::clone(&asked), Memory { stable: memory.stable.clone(), ..Memory::new(now) }, now);
     let ours = Served { managed: true, ..Served::default() };
     case.look(&moment(&world, &none, &ours, now), None);
     assert!(case.memory.record.under_way().is_some());

@@ -12,11 +12,11 @@ impl Office {
     /// An office that follows, with a policy that goes from 50% to 100%.
     fn following(world: World) -> Self {
         let mut office = Self { world, ..Self::new() };
-        let asked = office.stored.asked.as_mut().unwrap();
+        let asked = Arc::make_mut(office.stored.asked.as_mut().unwrap());
         asked.capacity = Capacity::Follow;
         asked.policy.steps = Some(["50%", "100%"].map(|step| step.parse().unwrap()).to_vec());
         office.desk = Desk::new("me");
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office
     }
 
@@ -26,7 +26,7 @@ impl Office {
 
     /// What `gating` wants, done.
     fn carry_out(&mut self) {
-        let [open, shut, _] = self.gates(std::slice::from_ref(&self.stored));
+        let [open, shut, _] = self.gates(&[Arc::new(self.stored.clone())]);
         for (names, status) in [(open, "True"), (shut, "False")] {
             for name in names {
                 self.condition(&name, "tidegate.dev/promoted", status);
@@ -44,7 +44,7 @@ impl Office {
     }
 
     fn undone(&self) -> usize {
-        undos(&self.world, std::slice::from_ref(&self.stored)).len()
+        undos(&self.world, &[Arc::new(self.stored.clone())]).len()
     }
 }
 
@@ -60,17 +60,14 @@ fn updating() -> World {
 fn half() -> Office {
     let mut office = Office::following(updating());
     office.turn(at(0));
-    assert_eq!(
-        office.gates(std::slice::from_ref(&office.stored)),
-        [vec![], vec![], names(&["shop-bb-0", "shop-bb-1"])]
-    );
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())]), [vec![], vec![], names(&["shop-bb-0", "shop-bb-1"])]);
     office.wishes(Verb::Promote { full: false }, at(1_000));
     assert_eq!(office.share().ppm(), 500_000);
     let wanted = [names(&["shop-bb-0"]), vec![], names(&["shop-bb-1"])];
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored)), wanted, "half of two");
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())]), wanted, "half of two");
     office.carry_out();
     office.condition("shop-bb-0", "Ready", "True");
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored))[0], names(&[]), "and no more");
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())])[0], names(&[]), "and no more");
     office
 }
 
@@ -83,11 +80,11 @@ fn gates_open_as_far_as_the_share_that_is_written_down() {
     let mut office = half();
     // Whoever leads next finds the same.
     office.desk = Desk::new("other");
-    office.desk.take(std::slice::from_ref(&office.stored), at(2_000));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(2_000));
     office.turn(at(2_001));
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored)), [vec![], vec![], names(&["shop-bb-1"])]);
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())]), [vec![], vec![], names(&["shop-bb-1"])]);
     office.wishes(Verb::Promote { full: true }, at(3_000));
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored))[0], names(&["shop-bb-1"]), "promoted: all of them");
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())])[0], names(&["shop-bb-1"]), "promoted: all of them");
 }
 
 #[test]
@@ -98,7 +95,7 @@ fn an_abort_shuts_them_first_and_then_undoes_whatever_on_failure_says() {
     assert_eq!((office.phase(), office.share()), (Some(Phase::Aborted), Share::ZERO));
     let newest = office.stored.memory.as_ref().unwrap().record.epochs.newest().unwrap().clone();
     assert_eq!(newest.share_of(&name("bb")), Share::ZERO, "nobody visits it from now on");
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored))[1], names(&["shop-bb-0"]));
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())])[1], names(&["shop-bb-0"]));
     assert_eq!(office.undone(), 0, "its gate is open");
     office.carry_out();
     assert_eq!(office.undone(), 0, "it is shut, and Services have not heard of it yet");
@@ -111,7 +108,7 @@ fn an_abort_shuts_them_first_and_then_undoes_whatever_on_failure_says() {
     office.turn(at(5_000));
     let memory = office.stored.memory.clone().unwrap();
     assert_eq!(memory.record.under_way().map(|status| status.canary.clone()), Some(name("cc")));
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored))[1], names(&["shop-bb-0"]));
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())])[1], names(&["shop-bb-0"]));
     assert_eq!(office.undone(), 0);
 }
 
@@ -123,7 +120,7 @@ fn separate_workloads_cannot_be_followed_and_that_is_told() {
     office.wishes(Verb::Promote { full: false }, at(1_000));
     assert_eq!(office.share().ppm(), 500_000);
     let held = [vec![], vec![], vec!["b-bb-0".to_owned()]];
-    assert_eq!(office.gates(std::slice::from_ref(&office.stored)), held, "it waits");
+    assert_eq!(office.gates(&[Arc::new(office.stored.clone())]), held, "it waits");
     let mut office = Office::following(updating());
     office.turn(at(0));
     assert_eq!(office.says("Accepted"), "What is asked for is carried out.");

@@ -21,9 +21,9 @@ pub(super) fn gate(name: &str, before: &str) -> Gate {
 impl Office {
     fn with(gates: &[Gate]) -> Self {
         let mut office = Self::new();
-        office.stored.asked.as_mut().unwrap().gates = gates.to_vec().into();
+        Arc::make_mut(office.stored.asked.as_mut().unwrap()).gates = gates.to_vec().into();
         office.desk = Desk::new("me");
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office
     }
 
@@ -82,7 +82,7 @@ fn a_job_is_made_once_it_is_written_down_and_holds_the_share_until_it_succeeds()
     // A successor, before the Job is seen, wants the same one.
     let mut successor = Desk::new("other");
     std::mem::swap(&mut office.desk, &mut successor);
-    office.desk.take(std::slice::from_ref(&office.stored), at(300));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(300));
     assert!(office.due_jobs(at(301)).is_empty(), "not before it has stamped the object");
     office.turn(at(302));
     assert_eq!(office.due_jobs(at(303)), jobs);
@@ -173,10 +173,10 @@ fn a_job_before_promotion_is_made_at_the_last_step() {
     office.turn(at(100));
     assert!(office.states().is_empty() && office.due_jobs(at(101)).is_empty(), "two steps are before it");
     let mut office = Office::with(&[gate("scan", "promotion")]);
-    let asked = office.stored.asked.as_mut().unwrap();
+    let asked = Arc::make_mut(office.stored.asked.as_mut().unwrap());
     asked.policy.steps = Some(vec!["100%".parse().unwrap()]);
     office.desk = Desk::new("me");
-    office.desk.take(std::slice::from_ref(&office.stored), at(0));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(0));
     office.turn(at(100));
     assert_eq!(office.due_jobs(at(101)).len(), 1);
 }
@@ -252,7 +252,7 @@ pub(super) fn unscheduled(world: &mut World, name: &str) {
 
 /// The names of the pods that may start.
 pub(super) fn starts(office: &Office) -> Vec<String> {
-    let starts = gating(&office.world, std::slice::from_ref(&office.stored), &office.served).starts;
+    let starts = gating(&office.world, &[Arc::new(office.stored.clone())], &office.served).starts;
     starts.iter().map(|pod| pod.name_any()).collect()
 }
 

@@ -12,8 +12,8 @@ impl Office {
         office.world.replica_sets.retain(|key, _| key.name != "shop-bb");
         let complete = deployment("shop", 3, 3, "2026-01-01T00:00:00Z");
         add(&mut office.world, &complete);
-        office.stored.asked.as_mut().unwrap().stable = None;
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        Arc::make_mut(office.stored.asked.as_mut().unwrap()).stable = None;
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office.turn(at(0));
         office.world.pods.clear();
         let now = [

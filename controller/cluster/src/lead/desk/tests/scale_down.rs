@@ -19,12 +19,12 @@ fn pod_of_a() -> String {
 impl Office {
     fn releasing(world: World, strategy: Strategy, scale_down: bool) -> Self {
         let mut office = Self::new();
-        let asked = office.stored.asked.as_mut().unwrap();
+        let asked = Arc::make_mut(office.stored.asked.as_mut().unwrap());
         asked.policy = Policy { soak: Span::from_secs(12), ..Policy::of(strategy) };
         asked.scale_down = scale_down;
         office.world = world;
         office.desk = Desk::new("me");
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office.turn(at(0));
         assert!(office.scaled_down().is_empty(), "nothing is promoted yet");
         // In full, the switch and the end of the standby would be one.
@@ -36,12 +36,12 @@ impl Office {
         self.stored.wish = Some(wish(id, Verb::Promote { full }));
         self.version += 1;
         self.stored.version = self.version.to_string();
-        self.desk.take(std::slice::from_ref(&self.stored), now);
+        self.desk.take(&[Arc::new(self.stored.clone())], now);
         self.turn(now);
     }
 
     fn scaled_down(&self) -> Vec<String> {
-        let all = scale_downs(&self.world, std::slice::from_ref(&self.stored));
+        let all = scale_downs(&self.world, &[Arc::new(self.stored.clone())]);
         all.into_iter().map(|down| format!("{} {}", down.kind, down.workload)).collect()
     }
 }

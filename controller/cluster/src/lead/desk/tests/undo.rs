@@ -9,9 +9,9 @@ use crate::manifests::{SERVICE, add, deployment, pod, replica_set, world};
 impl Office {
     fn with_undo() -> Self {
         let mut office = Self::new();
-        office.stored.asked.as_mut().unwrap().on_failure = OnFailure::Undo;
+        Arc::make_mut(office.stored.asked.as_mut().unwrap()).on_failure = OnFailure::Undo;
         office.desk = Desk::new("me");
-        office.desk.take(std::slice::from_ref(&office.stored), at(0));
+        office.desk.take(&[Arc::new(office.stored.clone())], at(0));
         office
     }
 
@@ -27,14 +27,14 @@ impl Office {
         self.stored.wish = Some(wish(&now.millis().to_string(), Verb::Abort));
         self.version += 1;
         self.stored.version = self.version.to_string();
-        self.desk.take(std::slice::from_ref(&self.stored), now);
+        self.desk.take(&[Arc::new(self.stored.clone())], now);
         self.turn(now);
         assert_eq!(self.phase(), Some(Phase::Aborted));
     }
 
     /// From which replica set to which.
     fn undos(&self) -> Vec<(String, String)> {
-        let all = undos(&self.world, std::slice::from_ref(&self.stored));
+        let all = undos(&self.world, &[Arc::new(self.stored.clone())]);
         all.into_iter().map(|undo| (undo.from.name, undo.to.name)).collect()
     }
 
@@ -69,7 +69,7 @@ fn an_abort_is_undone_once_and_starts_nothing() {
 #[test]
 fn nothing_is_undone_that_nobody_asks_for_or_that_is_not_there() {
     let mut office = Office::aborted();
-    office.stored.asked.as_mut().unwrap().on_failure = OnFailure::Hold;
+    Arc::make_mut(office.stored.asked.as_mut().unwrap()).on_failure = OnFailure::Hold;
     assert!(office.undos().is_empty(), "not asked for");
     let mut office = Office::aborted();
     office.world.replica_sets.retain(|key, _| key.name != "shop-aa");

@@ -30,12 +30,12 @@ impl Office {
         self.stored.wish = Some(wish(&now.millis().to_string(), verb));
         self.version += 1;
         self.stored.version = self.version.to_string();
-        self.desk.take(std::slice::from_ref(&self.stored), now);
+        self.desk.take(&[Arc::new(self.stored.clone())], now);
         self.turn(now);
     }
 
     /// Pods whose gates are to be opened, to be shut, and to stay shut.
-    pub(super) fn gates(&self, objects: &[Object]) -> [Vec<String>; 3] {
+    pub(super) fn gates(&self, objects: &[Arc<Object>]) -> [Vec<String>; 3] {
         let gating = gating(&self.world, objects, &self.served);
         let changed = |gate| {
             let changes = gating.changes.iter().filter(|change| change.gate == gate);
@@ -60,25 +60,25 @@ fn a_workload_of_its_own_waits_for_promotion_and_for_nothing_else() {
         let mut office = Office::of(deployed());
         office.turn(at(0));
         assert_eq!(office.phase(), Some(Phase::Progressing));
-        assert_eq!(office.gates(std::slice::from_ref(&office.stored)), held);
+        assert_eq!(office.gates(&[Arc::new(office.stored.clone())]), held);
         office.wishes(verb, at(1_000));
-        assert_eq!((office.phase(), &office.gates(std::slice::from_ref(&office.stored))), (Some(phase), expected));
+        assert_eq!((office.phase(), &office.gates(&[Arc::new(office.stored.clone())])), (Some(phase), expected));
         assert_eq!(office.gates(&[]), opened, "the Rollout is gone");
         let fault = |fault| Object { asked: None, fault: Some(fault), ..office.stored.clone() };
         let wrong = fault(Fault::Service("spec.port: missing".into()));
-        assert_eq!(office.gates(&[wrong]), held, "nobody can tell what it asks for now");
+        assert_eq!(office.gates(&[Arc::new(wrong)]), held, "nobody can tell what it asks for now");
         let other = fault(Fault::Conflicted(Key::new("default", "other")));
-        assert_eq!(office.gates(&[other]), opened, "another one decides, which holds nothing");
+        assert_eq!(office.gates(&[Arc::new(other)]), opened, "another one decides, which holds nothing");
     }
 }
 
 #[test]
 fn pods_of_a_workload_of_its_own_start_when_a_gate_has_succeeded() {
     let mut office = Office::of(deployed());
-    let asked = office.stored.asked.as_mut().unwrap();
+    let asked = Arc::make_mut(office.stored.asked.as_mut().unwrap());
     asked.gates = vec![gate("migrate", "start")].into();
     office.desk = Desk::new("me");
-    office.desk.take(std::slice::from_ref(&office.stored), at(0));
+    office.desk.take(&[Arc::new(office.stored.clone())], at(0));
     unscheduled(&mut office.world, "b-bb-0");
     office.turn(at(100));
     let job = office.due_jobs(at(101)).remove(0);
@@ -111,9 +111,9 @@ fn a_stateful_set_that_waits_for_each_of_its_pods_is_not_held_and_that_is_told()
             "{message}"
         );
         let mut early = Office::of(office.world.clone());
-        early.stored.asked.as_mut().unwrap().gates = vec![gate("migrate", "start")].into();
+        Arc::make_mut(early.stored.asked.as_mut().unwrap()).gates = vec![gate("migrate", "start")].into();
         early.desk = Desk::new("me");
-        early.desk.take(std::slice::from_ref(&early.stored), at(0));
+        early.desk.take(&[Arc::new(early.stored.clone())], at(0));
         early.turn(at(100));
         let message = early.stored.memory.as_ref().unwrap().gates[0].message.clone().unwrap_or_default();
         assert_eq!(message.contains("spec.gates[0].before: start: StatefulSet b"), told, "{message}");
