@@ -95,8 +95,8 @@ async fn each<T, W: Future<Output = Result<(), Fault>>>(
     make: impl Fn(T) -> W,
 ) -> Result<(), Fault> {
     let mut done = 0;
-    let mut made = stream::iter(all.into_iter().map(make)).buffer_unordered(AT_ONCE);
-    while made.try_next().await?.is_some() {
+    let mut ended = stream::iter(all.into_iter().map(make)).buffer_unordered(AT_ONCE);
+    while ended.try_next().await?.is_some() {
         done += 1;
         if done % 500 == 0 {
             say(format!("{done} {what}"));
