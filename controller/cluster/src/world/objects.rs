@@ -182,15 +182,12 @@ mod tests {
                 if number == half {
                     before = objects.clone();
                 }
-                match value {
-                    Some(value) => {
-                        objects.insert(key(at), Arc::new(value));
-                        plain.insert(key(at), value);
-                    }
-                    None => {
-                        objects.remove(&key(at));
-                        plain.remove(&key(at));
-                    }
+                if let Some(value) = value {
+                    objects.insert(key(at), Arc::new(value));
+                    plain.insert(key(at), value);
+                } else {
+                    objects.remove(&key(at));
+                    plain.remove(&key(at));
                 }
             }
             prop_assert_eq!(&listed(&objects), &plain);

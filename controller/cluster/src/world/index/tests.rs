@@ -93,7 +93,9 @@ proptest! {
     ) {
         let (mut known, mut index) = (World::default(), Index::default());
         for steps in &lives {
-            steps.iter().for_each(|step| carry_out(&mut known, step));
+            for step in steps {
+                carry_out(&mut known, step);
+            }
             index = index.next(&known);
             let indexed = World { index: index.clone(), ..known.clone() };
             compare(&indexed)?;
