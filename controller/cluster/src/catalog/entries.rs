@@ -15,7 +15,7 @@ use crate::world::{Key, List, World};
 
 /// Entries by Service and port.
 #[derive(Debug, Default)]
-pub struct Entries(HashMap<(Key, Option<String>), Made>);
+pub struct Entries(HashMap<Key, Vec<(Option<String>, Made)>>);
 
 /// An entry, and what it was made of.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Found {
 #[derive(Debug)]
 pub(super) struct Of {
     pub(super) service: Arc<Service>,
-    pub(super) slices: List<EndpointSlice>,
+    pub(super) slices: Arc<List<EndpointSlice>>,
     pub(super) released: Option<Released>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Of {
 pub(super) struct Released {
     pub(super) asked: Arc<Asked>,
     pub(super) memory: Arc<Memory>,
-    pub(super) pods: List<Pod>,
+    pub(super) pods: Arc<List<Pod>>,
     /// The workloads and nodes of the whole cluster: they change seldom.
     pub(super) workloads: World,
 }
@@ -89,21 +89,32 @@ impl Entries {
         of: Of,
         make: impl FnOnce() -> Option<Found>,
     ) -> Option<Found> {
-        let place = (key.clone(), port.map(str::to_owned));
-        let found = match self.0.remove(&place) {
-            Some(known) if known.of.same(&of) => known.found,
-            known => {
-                let before = known.and_then(|known| known.found);
-                make().map(|found| before.filter(|before| before.says_the_same(&found)).unwrap_or(found))
-            }
+        let place = match self.0.get_mut(key) {
+            Some(place) => place,
+            None => self.0.entry(key.clone()).or_default(),
         };
-        self.0.insert(place, Made { of, found: found.clone(), asked: true });
+        let known = place.iter_mut().find(|(known, _)| known.as_deref() == port).map(|(_, made)| made);
+        if let Some(known) = known {
+            known.asked = true;
+            if !known.of.same(&of) {
+                let before = known.found.take();
+                let found = make();
+                known.found = found.map(|found| before.filter(|before| before.says_the_same(&found)).unwrap_or(found));
+                known.of = of;
+            }
+            return known.found.clone();
+        }
+        let found = make();
+        place.push((port.map(str::to_owned), Made { of, found: found.clone(), asked: true }));
         found
     }
 
     /// Forgets what nobody has asked for since the last time.
     pub fn forget(&mut self) {
-        self.0.retain(|_, made| std::mem::take(&mut made.asked));
+        self.0.retain(|_, place| {
+            place.retain_mut(|(_, made)| std::mem::take(&mut made.asked));
+            !place.is_empty()
+        });
     }
 }
 

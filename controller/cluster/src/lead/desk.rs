@@ -85,7 +85,7 @@ struct Open {
     wish: Option<Wish>,
     due: Timestamp,
     looked: Timestamp,
-    writing: bool,
+    last: LastWrite,
     /// Whether it is due, and proxies have not answered yet.
     waits: bool,
     /// Whether it must be written although nothing has changed: so that what a deposed leader still writes is refused, or
@@ -96,6 +96,15 @@ struct Open {
     untold: Vec<Logged>,
     /// The object as it came while it was being written: what is new in it is told from our own change once that is known.
     unseen: Option<Object>,
+}
+
+/// What has become of the last write of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastWrite {
+    Stored,
+    UnderWay,
+    /// What was decided then waits for nothing but the next one.
+    Failed,
 }
 
 impl Desk {
@@ -148,6 +157,10 @@ impl Desk {
             std::mem::take(&mut self.faulty).into_values().filter_map(|it| told(&it, now)).collect();
         let nobody = Served::default();
         for (key, open) in &mut self.open {
+            if open.last == LastWrite::Failed && open.wish.is_none() && now >= open.due {
+                writes.extend(open.begin(key, &self.me, now));
+                continue;
+            }
             let by = served.get(&open.case.asked.name).unwrap_or(&nobody);
             if !open.is_due(by, &self.readings, now) {
                 open.waits = now >= open.due;
@@ -163,11 +176,8 @@ impl Desk {
             open.attempts.keep(&open.case.memory.gates, now);
             open.looked = now;
             open.due = Timestamp::from_millis(now.millis() + outcome.again_ms.max(LOOK_AGAIN_MIN_MS));
-            if (open.stamp || open.case.must_write(now))
-                && let Some(write) = open.write(key, &self.me, now)
-            {
-                open.writing = true;
-                writes.push(write);
+            if open.stamp || open.case.must_write(now) {
+                writes.extend(open.begin(key, &self.me, now));
             }
             open.untold.extend(outcome.decided.iter().cloned());
             open.untold.drain(..open.untold.len().saturating_sub(UNTOLD_MAX));
@@ -179,7 +189,7 @@ impl Desk {
     /// Notes how a write ended: with the new version of the object, or not. Returns what people are to be told of it.
     pub fn wrote(&mut self, write: Write, version: Option<String>, now: Timestamp) -> Vec<News> {
         let Some(open) = self.open.get_mut(&write.key).filter(|open| open.uid == write.uid) else { return Vec::new() };
-        open.writing = false;
+        open.last = LastWrite::Stored;
         let mut news = Vec::new();
         if let (Some(version), Some(memory)) = (version, write.memory) {
             open.stamp = false;
@@ -189,6 +199,7 @@ impl Desk {
             open.case.wrote(memory, write.standing, write.at);
         } else {
             // Either the object has changed, and is seen, or the API server is away: then all is tried again.
+            open.last = LastWrite::Failed;
             open.due = Timestamp::from_millis(now.millis() + WRITE_AGAIN_MS);
         }
         if let Some(object) = open.unseen.take() {
@@ -202,7 +213,7 @@ impl Desk {
         let due = |open: &Open| {
             if open.waits { Timestamp::from_millis(open.due.millis() + PATIENCE_MS) } else { open.due }
         };
-        self.open.values().filter(|open| !open.writing).map(due).chain(self.next_job()).min()
+        self.open.values().filter(|open| open.last != LastWrite::UnderWay).map(due).chain(self.next_job()).min()
     }
 
     /// The names of the Services in work, each with how often its proxies are to be read.
@@ -245,7 +256,7 @@ impl Open {
             wish: None,
             due: now,
             looked: Timestamp::default(),
-            writing: false,
+            last: LastWrite::Stored,
             waits: false,
             attempts: Attempts::default(),
             untold: Vec::new(),
@@ -270,7 +281,7 @@ impl Open {
         if object.version == self.version || self.past.contains(&object.version) {
             return;
         }
-        if self.writing {
+        if self.last == LastWrite::UnderWay {
             self.unseen = Some(object.clone());
             return;
         }
@@ -284,6 +295,11 @@ impl Open {
             self.case = Case::new(self.case.asked.clone(), (**memory).clone(), now);
             self.conditions.clone_from(&object.conditions);
             self.untold.clear();
+            self.last = LastWrite::Stored;
+        }
+        if self.last == LastWrite::Failed {
+            // It was written to a state that was over.
+            self.due = now;
         }
         self.hear(object, now);
     }
@@ -294,6 +310,13 @@ impl Open {
             self.wish = Some(wish.clone());
             self.due = now;
         }
+    }
+
+    /// Begins a write, where there is one.
+    fn begin(&mut self, key: &Key, me: &str, now: Timestamp) -> Option<Write> {
+        let write = self.write(key, me, now);
+        self.last = if write.is_some() { LastWrite::UnderWay } else { LastWrite::Stored };
+        write
     }
 
     /// The status to be written; `None` where it would be too large, which the limits of what is in it prevent.
@@ -332,7 +355,7 @@ impl Open {
         let read = |target: &SocketAddr| readings.get(target).is_some_and(|scraped| scraped.at > self.looked);
         let patient = now.millis_since(self.due) < PATIENCE_MS;
         let waits = self.wish.is_none() && patient && !by.targets.iter().all(read);
-        !self.writing && now >= self.due && !waits
+        self.last != LastWrite::UnderWay && now >= self.due && !waits
     }
 
     fn proxies(&self, by: &Served, readings: &BTreeMap<SocketAddr, Scraped>) -> Proxies {

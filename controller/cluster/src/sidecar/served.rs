@@ -24,10 +24,13 @@ pub fn served<'a>(
     for (asked, memory) in asked {
         let Some(name) = target(world, asked) else { continue };
         let pods = selected(world, &asked.service);
+        let has = |pod: &Arc<Pod>| takeovers(pod).is_some_and(|taken| taken.iter().any(|port| port.name == name));
+        if !pods.iter().any(has) {
+            continue;
+        }
         let stable = memory.and_then(|memory| memory.stable.as_ref());
         let stays = |pod: &Arc<Pod>| pod.metadata.deletion_timestamp.is_none();
         let mut first: Vec<_> = pods.iter().filter(|pod| stays(pod) && is_of(world, asked, pod, stable)).collect();
-        let has = |pod: &Arc<Pod>| takeovers(pod).is_some_and(|taken| taken.iter().any(|port| port.name == name));
         let behind = first.len();
         first.retain(|pod| has(pod));
         if behind == 0 || first.len() < behind {

@@ -112,15 +112,22 @@ fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
     if spec.and_then(|spec| spec.selector.as_ref()).is_none_or(BTreeMap::is_empty) {
         return Err(Undiscovered::NoSelector(service.clone()));
     }
-    let pods = selected(world, service).into_iter();
-    Ok(pods.map(|pod| (pod.clone(), owner(world, &pod))).collect())
+    Ok(selected(world, service).iter().map(|pod| (pod.clone(), owner(world, pod))).collect())
 }
 
 /// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
 pub fn deployment_of(world: &World, service: &Key) -> Option<Key> {
-    let pods = selected(world, service);
-    let owners: Vec<Option<Owner>> = pods.iter().map(|pod| owner(world, pod)).collect();
+    let owners = owners(world, &selected(world, service));
     only_deployment(owners.iter().map(Option::as_ref))
+}
+
+/// The workloads behind pods, each looked up once for all pods that the same object has made.
+fn owners(world: &World, pods: &[Arc<Pod>]) -> Vec<Option<Owner>> {
+    let made_by = |pod: &Arc<Pod>| {
+        controller_of(pod.metadata.owner_references.as_ref()).map(|owner| (owner.kind.clone(), owner.name.clone()))
+    };
+    let one_of_each: BTreeMap<_, _> = pods.iter().map(|pod| (made_by(pod), pod)).collect();
+    one_of_each.into_values().map(|pod| owner(world, pod)).collect()
 }
 
 fn only_deployment<'a>(mut owners: impl Iterator<Item = Option<&'a Owner>>) -> Option<Key> {
@@ -131,17 +138,17 @@ fn only_deployment<'a>(mut owners: impl Iterator<Item = Option<&'a Owner>>) -> O
 
 /// The workloads that a Service's pods belong to.
 pub fn workloads(world: &World, service: &Key) -> BTreeSet<Key> {
-    selected(world, service).iter().filter_map(|pod| Some(owner(world, pod)?.key)).collect()
+    owners(world, &selected(world, service)).into_iter().filter_map(|owner| Some(owner?.key)).collect()
 }
 
 /// The pods that a Service selects; none where it selects by nothing. Those of gates are none of its versions.
-pub fn selected(world: &World, service: &Key) -> Vec<Arc<Pod>> {
+pub fn selected(world: &World, service: &Key) -> Arc<List<Pod>> {
     if let Some(known) = world.index.selected(world, service) {
-        return known.to_vec();
+        return known;
     }
-    let Some(object) = world.services.get(service) else { return Vec::new() };
+    let Some(object) = world.services.get(service) else { return Arc::default() };
     let has = |pod: &Pod| selects(object, pod.metadata.labels.as_ref());
-    world.pods_of(&service.namespace).filter(|pod| has(pod) && is_version(pod)).cloned().collect()
+    Arc::new(world.pods_of(&service.namespace).filter(|pod| has(pod) && is_version(pod)).cloned().collect())
 }
 
 /// Whether a pod may be of a version: it has not ended, and is not of a gate.
@@ -257,12 +264,12 @@ impl World {
     }
 
     /// The slices of a Service.
-    pub fn slices_of(&self, service: &Key) -> List<EndpointSlice> {
+    pub fn slices_of(&self, service: &Key) -> Arc<List<EndpointSlice>> {
         if let Some(known) = self.index.slices_of(self, service) {
-            return known.to_vec();
+            return known;
         }
         let slices = self.endpoint_slices.of(&service.namespace).map(|(_, slice)| slice);
-        slices.filter(|slice| service_of(slice).as_ref() == Some(service)).cloned().collect()
+        Arc::new(slices.filter(|slice| service_of(slice).as_ref() == Some(service)).cloned().collect())
     }
 
     /// The pods of a namespace.

@@ -219,6 +219,34 @@ fn a_wish_that_comes_while_the_object_is_written_is_heard() {
 }
 
 #[test]
+fn what_was_not_written_waits_for_no_proxy() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    office.stored.wish = Some(wish("w1", Verb::Pause));
+    let changed = |office: &mut Office, now: Timestamp| {
+        office.version += 1;
+        office.stored.version = office.version.to_string();
+        office.desk.take(&[Arc::new(office.stored.clone())], now);
+    };
+    changed(&mut office, at(10_000));
+    let (outcomes, writes) = office.desk.look(&office.world, &office.served, at(10_001));
+    assert_eq!((outcomes.len(), writes.len()), (1, 1));
+    for write in writes {
+        office.desk.wrote(write, None, at(10_002));
+    }
+    let look = |office: &mut Office, now| office.desk.look(&office.world, &office.served, now);
+    assert_eq!(look(&mut office, at(10_003)).1.len(), 0, "the API server may be away");
+    // Somebody had changed it, and that is seen.
+    changed(&mut office, at(10_200));
+    let (outcomes, writes) = look(&mut office, at(10_201));
+    assert_eq!((outcomes.len(), writes.len()), (0, 1), "nothing is decided again, and no proxy is waited for");
+    let [write] = &writes[..] else { panic!("one write") };
+    assert_eq!(write.status.command.as_ref().map(|command| command.id.as_str()), Some("w1"));
+    office.store(write.clone(), at(10_202));
+    assert_eq!((office.phase(), look(&mut office, at(10_300)).1.len()), (Some(Phase::Paused), 0));
+}
+
+#[test]
 fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
     let mut office = Office::new();
     office.turn(at(0));
