@@ -135,24 +135,39 @@ impl<'a> Catalog<'a> {
         let seen = site(self.world, &ask, memory.stable.as_ref(), &memory.trusted).ok()?;
         let mut service = seen.service;
         // Shares that are written down stay in force, whatever has become of a version meanwhile.
+        let status = memory.record.under_way();
         for arm in &newest.arms {
-            service.versions.entry(arm.version.clone()).or_default();
+            let version = service.versions.entry(arm.version.clone()).or_default();
+            // A canary's visitors have the stable version to go to. Others would have nobody, until somebody leads and
+            // writes down what the cluster has put in the place of their version.
+            let of_canary = status.is_some_and(|status| status.canary == arm.version);
+            if version.endpoints.is_empty() && !of_canary && !seen.left.contains(&arm.version) {
+                version.endpoints = self.ready(key, &self.world.services[key], port);
+            }
         }
         let split = split(&memory.record, newest.number, &newest.arms, &service, self.keys, name)?;
-        if let Some(status) = memory.record.under_way() {
+        if let Some(status) = status {
             service.rollout = Some(status.policy.clone());
         }
         Some(Entry { service, split })
     }
 
     fn plain(&self, key: &Key, service: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
-        let wanted = service_port(service, port)?.name.as_deref().unwrap_or_default();
+        service_port(service, port)?;
+        let only: Name = ONLY.parse().ok()?;
+        let endpoints = self.ready(key, service, port);
+        Some(Entry::only(only, endpoints, Visitor::default(), salt(&self.keys.master, name, None)))
+    }
+
+    /// Where the cluster itself sends requests for a port.
+    fn ready(&self, key: &Key, service: &KubeService, port: Option<&str>) -> Vec<Address> {
+        let Some(port) = service_port(service, port) else { return Vec::new() };
+        let wanted = port.name.as_deref().unwrap_or_default();
         let slices = self.world.slices_of(key);
         let mut endpoints: Vec<Address> = slices.iter().flat_map(|slice| addresses(slice, wanted)).collect();
         endpoints.sort();
         endpoints.dedup();
-        let only: Name = ONLY.parse().ok()?;
-        Some(Entry::only(only, endpoints, Visitor::default(), salt(&self.keys.master, name, None)))
+        endpoints
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod valve;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
@@ -45,6 +46,8 @@ pub struct Site {
     pub way: Way,
     /// For the engine and the proxies.
     pub service: Service,
+    /// Versions with a pod that nobody is taking away.
+    pub left: BTreeSet<Name>,
     /// The most visitors that the canary's usable pods can take.
     pub capacity: Share,
     /// Pods whose gate is shut, of versions that are or were stable: they are to be opened.
@@ -102,9 +105,11 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     };
     let Valve { to_open, to_shut } = valve::of(world, &discovery, ask.opens, promoted);
     let versions = discovery.versions.iter().map(version).collect();
+    let stays = |found: &Found| found.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none());
+    let left = discovery.versions.iter().filter(|(_, found)| stays(found)).map(|(name, _)| name.clone()).collect();
     let rollout = canary.is_some().then(|| ask.policy.clone());
     let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor: ask.visitor.clone() };
-    Ok(Site { way: discovery.way, service, capacity, to_open, to_shut })
+    Ok(Site { way: discovery.way, service, left, capacity, to_open, to_shut })
 }
 
 fn port<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a ServicePort, Unreleasable> {

@@ -5,7 +5,7 @@ use tidegate_controller::proxies::Proxies;
 
 use super::*;
 use crate::lead::{Case, Served};
-use crate::manifests::{SERVICE, asked, moment, updating, world};
+use crate::manifests::{SERVICE, add, asked, deployment, moment, pod, replica_set, updating, world};
 
 const KEYS: Keys = Keys { cookie: Secret([1; 16]), master: Secret([2; 16]) };
 const SLICE: &str = "
@@ -106,4 +106,37 @@ fn what_passes_nobody_of_ours_is_an_ordinary_update() {
     assert!(outcome.decided.is_empty() && case.memory.record.rollout.is_none());
     let traffic = case.standing.iter().find(|known| known.about.as_str() == "TrafficManaged").unwrap();
     assert!(traffic.holds == Some(false) && traffic.message.contains("default/shop"), "{traffic:?}");
+}
+
+/// A Deployment is updated while the webhook does not answer, and nobody leads for some seconds.
+#[test]
+fn visitors_of_a_version_that_is_gone_have_what_came_in_its_place() {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let stable = SERVICE.to_owned() + &deployment("shop", 1, 1, "2026-01-01T00:00:00Z");
+    let mut world = world(&(stable + &replica_set("shop", "aa", 1, 1) + &pod("shop-aa", 0, "", "none")));
+    let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
+    let mut case = Case::new(asked("shop"), memory, now);
+    let (none, served) = (Proxies::default(), Served { managed: true, ..Served::default() });
+    case.look(&moment(&world, &none, &served, now), None);
+    let released = Released::from([(shop(), (Arc::new(asked("shop")), Arc::new(case.memory.clone())))]);
+    let own = entry(&world, &released).service.versions[&name("aa")].endpoints.clone();
+    assert_eq!(own.len(), 1);
+
+    add(&mut world, &(replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "none") + SLICE));
+    assert_eq!(entry(&world, &released).service.versions[&name("aa")].endpoints, own, "it is there");
+    let ends = pod("shop-aa", 0, "", "none")
+        .replace("labels: {app", "deletionTimestamp: '2026-01-01T00:00:00Z', labels: {app");
+    let fails =
+        pod("shop-aa", 0, "", "none").replace("ContainersReady, status: 'True'", "ContainersReady, status: 'False'");
+    for (aa, expected) in [(Some(&fails), 0), (Some(&ends), 2), (None, 2)] {
+        match aa {
+            Some(pod) => add(&mut world, pod),
+            None => drop(world.pods.remove(&Key::new("default", "shop-aa-0"))),
+        }
+        let Entry { service, split } = entry(&world, &released);
+        let drawn: Vec<_> = split.arms.iter().filter(|arm| arm.share == tidegate_config::Share::ALL).collect();
+        let [arm] = &drawn[..] else { panic!("{split:?}") };
+        assert_eq!(arm.version, name("aa"), "its share is written down");
+        assert_eq!(service.versions[&arm.version].endpoints.len(), expected, "{aa:?}");
+    }
 }

@@ -40,7 +40,7 @@ type Told = (String, Option<String>, u32, Vec<(String, u32)>, usize, usize);
 
 /// Stable, canary, the canary's capacity in parts per million, the shares of others, how many gates to open and to shut.
 fn told(site: &Site) -> Told {
-    let Site { service, capacity, to_open, to_shut, way: _ } = site;
+    let Site { service, capacity, to_open, to_shut, way: _, left: _ } = site;
     let others = service.versions.iter().filter(|(_, it)| it.share != Share::ZERO);
     (
         service.stable.as_ref().unwrap().to_string(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate_cluster::rollout_object::{self, Rollout};
 use tidegate_config::{Name, Share};
+use tidegate_controller::clock::Clock;
 use tidegate_controller::engine::{Phase, Record};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -136,7 +137,7 @@ impl Application {
         let mut before = self.last().map(|(canary, _)| canary);
         self.version += 1;
         self.set(self.version, self.kind.fails).await?;
-        let mut given_up = None;
+        let (mut given_up, mut undone) = (None, None);
         if self.kind.then != Then::Waits {
             let seen = |it: &Rollout| is_new(it, before.as_deref()) && has_visitors(it);
             if self.is_unjudged(was.as_deref(), seen).await? {
@@ -146,7 +147,10 @@ impl Application {
         }
         match self.kind.then {
             Then::Waits => {}
-            Then::Undoes => self.leave(self.version, self.stable).await?,
+            Then::Undoes => {
+                undone = Some(Clock::System.now().millis());
+                self.leave(self.version, self.stable).await?;
+            }
             Then::Supersedes => {
                 before = self.last().map(|(canary, _)| canary);
                 self.version += 1;
@@ -157,7 +161,7 @@ impl Application {
         if self.is_unjudged(was.as_deref(), over).await? {
             return self.take_over().await;
         }
-        let outcome = self.outcome(began.elapsed().as_secs())?;
+        let outcome = self.outcome(began.elapsed().as_secs(), undone)?;
         match outcome.phase {
             Phase::Promoted => {
                 let old = std::mem::replace(&mut self.stable, self.version);
@@ -193,7 +197,7 @@ impl Application {
         Ok(None)
     }
 
-    fn outcome(&self, seconds: u64) -> Result<Outcome, Fault> {
+    fn outcome(&self, seconds: u64, undone: Option<u64>) -> Result<Outcome, Fault> {
         let (_, run) = self.last().ok_or("no rollout was seen")?;
         let seen = self.crowd.seen();
         let came = seen.visitors.get(&self.version.to_string()).copied().unwrap_or_default();
@@ -208,7 +212,7 @@ impl Application {
             shares: run.shares(),
             seconds,
             evidence: (run.judged(), came),
-            split: split::faults(&records, self.version, most, &seen),
+            split: split::faults(&records, self.version, most, undone, &seen),
         })
     }
 

@@ -12,14 +12,22 @@ const DEVIATIONS: f64 = 4.8;
 const IN_FORCE_MS: u64 = 2_500;
 
 /// Where steps of a rollout did not divide the visitors as they should have, and how many were compared. `most` is the most
-/// that the version's pods may take.
-pub(crate) fn faults(records: &[Record], version: u32, most: Share, seen: &Seen) -> (usize, Vec<String>) {
+/// that the version's pods may take. From `undone` on, in milliseconds, nobody asks for the version any more: its pods leave,
+/// whoever leads then, and its visitors with them.
+pub(crate) fn faults(
+    records: &[Record],
+    version: u32,
+    most: Share,
+    undone: Option<u64>,
+    seen: &Seen,
+) -> (usize, Vec<String>) {
     let mut compared = 0;
     let mut faults = Vec::new();
     for pair in records.windows(2) {
         let (began, share) = (pair[0].at.millis() + IN_FORCE_MS, pair[0].to.min(most));
         // A line is about the second before it.
-        let within = |at: &u64| *at >= began + 1_000 && *at <= pair[1].at.millis();
+        let end = pair[1].at.millis().min(undone.unwrap_or(u64::MAX));
+        let within = |at: &u64| *at >= began + 1_000 && *at <= end;
         let (mut taken, mut all) = (0, 0);
         for (_, visitors) in seen.seconds.iter().filter(|(at, _)| within(at)) {
             taken += visitors.get(&version.to_string()).copied().unwrap_or_default();
@@ -80,12 +88,15 @@ mod tests {
         let records = [record(10, "20%"), record(20, "50%")];
         for (taken, most, wrong) in [(20, "100%", 0), (19, "100%", 0), (10, "100%", 1), (30, "100%", 1), (10, "10%", 0)]
         {
-            let (compared, faults) = faults(&records, 2, most.parse().unwrap(), &seen(taken));
+            let (compared, faults) = faults(&records, 2, most.parse().unwrap(), None, &seen(taken));
             assert_eq!((compared, faults.len()), (1, wrong), "{taken} {most} {faults:?}");
+        }
+        for (undone, wrong) in [(20_000, 1), (14_000, 1), (13_000, 0), (5_000, 0)] {
+            assert_eq!(faults(&records, 2, Share::ALL, Some(undone), &seen(0)).1.len(), wrong, "{undone}");
         }
         // At 0% nobody may come.
         let records = [record(10, "0%"), record(20, "50%")];
-        assert_eq!(faults(&records, 2, Share::ALL, &seen(0)).1, Vec::<String>::new());
-        assert_eq!(faults(&records, 2, Share::ALL, &seen(1)).1.len(), 1);
+        assert_eq!(faults(&records, 2, Share::ALL, None, &seen(0)).1, Vec::<String>::new());
+        assert_eq!(faults(&records, 2, Share::ALL, None, &seen(1)).1.len(), 1);
     }
 }
