@@ -131,10 +131,10 @@ fn visitors_of_a_version_that_is_gone_have_what_came_in_its_place() {
     for (aa, expected) in [(Some(&fails), 0), (Some(&ends), 2), (None, 2)] {
         match aa {
             Some(pod) => add(&mut world, pod),
-            None => drop(world.pods.remove(&Key::new("default", "shop-aa-0"))),
+            None => world.pods.remove(&Key::new("default", "shop-aa-0")),
         }
         let Entry { service, split } = entry(&world, &released);
-        let drawn: Vec<_> = split.arms.iter().filter(|arm| arm.share == tidegate_config::Share::ALL).collect();
+        let drawn: Vec<_> = split.arms.iter().filter(|arm| arm.share == Share::ALL).collect();
         let [arm] = &drawn[..] else { panic!("{split:?}") };
         assert_eq!(arm.version, name("aa"), "its share is written down");
         assert_eq!(service.versions[&arm.version].endpoints.len(), expected, "{aa:?}");

@@ -151,19 +151,15 @@ impl Effects {
     /// Sets Deployments back to their stable revision after an abort.
     async fn undo(&self, picture: &Picture) -> bool {
         let mut all = true;
-        for undo in undos(&picture.world, &picture.rollouts) {
-            let done = undo::carry_out(&self.client, &undo, async || {
-                holds(&self.client, &self.options.namespace, &self.options.identity).await
-            })
-            .await;
-            if matches!(done, Ok(true)) {
-                let note = format!("Deployment {} is set back to {}.", undo.deployment, undo.to.name);
-                eprintln!("tidegate-controller: Rollout {}: {note}", undo.rollout);
-                let id = format!("undo of {}", undo.aborted);
-                let news = News { warns: false, reason: "DeploymentSetBack", action: "Undoing", note, id };
-                self.events.once(rollout(&undo.rollout, &undo.uid), &news);
-            }
-            all &= told(&undo.deployment, done.map(drop));
+        for it in undos(&picture.world, &picture.rollouts) {
+            let done = undo::carry_out(&self.client, &it, || self.leads()).await;
+            all &= self.done((&it.rollout, &it.uid), &it.deployment, done, || News {
+                warns: false,
+                reason: "DeploymentSetBack",
+                action: "Undoing",
+                note: format!("Deployment {} is set back to {}.", it.deployment, it.to.name),
+                id: format!("undo of {}", it.aborted),
+            });
         }
         all
     }
@@ -171,21 +167,38 @@ impl Effects {
     /// Takes the replicas of versions away that were replaced.
     async fn scale_down(&self, picture: &Picture) -> bool {
         let mut all = true;
-        for down in scale_downs(&picture.world, &picture.rollouts) {
-            let done = scale_down::carry_out(&self.client, &down, async || {
-                holds(&self.client, &self.options.namespace, &self.options.identity).await
-            })
-            .await;
-            if matches!(done, Ok(true)) {
-                let note = format!("{} {} is scaled down to 0 replicas.", down.kind, down.workload);
-                eprintln!("tidegate-controller: Rollout {}: {note}", down.rollout);
-                let id = format!("{} {} scaled down after {}", down.kind, down.workload, down.promoted);
-                let news = News { warns: false, reason: "WorkloadScaledDown", action: "ScalingDown", note, id };
-                self.events.once(rollout(&down.rollout, &down.uid), &news);
-            }
-            all &= told(&down.workload, done.map(drop));
+        for it in scale_downs(&picture.world, &picture.rollouts) {
+            let done = scale_down::carry_out(&self.client, &it, || self.leads()).await;
+            all &= self.done((&it.rollout, &it.uid), &it.workload, done, || News {
+                warns: false,
+                reason: "WorkloadScaledDown",
+                action: "ScalingDown",
+                note: format!("{} {} is scaled down to 0 replicas.", it.kind, it.workload),
+                id: format!("{} {} scaled down after {}", it.kind, it.workload, it.promoted),
+            });
         }
         all
+    }
+
+    /// Whether this replica leads still, as the API server has it.
+    async fn leads(&self) -> Result<bool, kube::Error> {
+        holds(&self.client, &self.options.namespace, &self.options.identity).await
+    }
+
+    /// Tells what was done to a workload for a Rollout (with its uid); says whether nothing is left to be repeated.
+    fn done(
+        &self,
+        (of, uid): (&Key, &str),
+        workload: &Key,
+        done: Result<bool, kube::Error>,
+        news: impl FnOnce() -> News,
+    ) -> bool {
+        if matches!(done, Ok(true)) {
+            let news = news();
+            eprintln!("tidegate-controller: Rollout {of}: {}", news.note);
+            self.events.once(rollout(of, uid), &news);
+        }
+        told(workload, done.map(drop))
     }
 
     /// Brings rollout objects to what annotations of Services ask for.

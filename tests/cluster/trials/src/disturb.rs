@@ -12,7 +12,7 @@ use kube::{Api, ResourceExt};
 use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::application::{Application, KINDS};
@@ -78,10 +78,6 @@ pub(crate) struct Disturb {
 impl Disturb {
     /// Runs the trial; says whether all was as it would have been undisturbed.
     pub(crate) async fn run(self) -> Result<bool, Fault> {
-        LocalSet::new().run_until(self.within()).await
-    }
-
-    async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
         let policies: Vec<(&str, &str)> = KINDS.iter().map(|kind| (kind.name, kind.policy)).collect();
         let stage = Rc::new(Stage::set(&cluster, (self.way, self.through), &policies, "").await?);

@@ -20,6 +20,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::task::LocalSet;
 
 /// What goes wrong in a trial itself, in words.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -43,15 +44,22 @@ enum Trial {
     Shares(shares::Shares),
 }
 
+impl Trial {
+    /// Runs it; says whether all was as it should be.
+    async fn run(self) -> Result<bool, Fault> {
+        match self {
+            Self::Disturb(disturb) => disturb.run().await,
+            Self::Objects(malformed) => malformed.run().await,
+            Self::Scale(scale) => scale.run().await,
+            Self::Shares(shares) => shares.run().await,
+        }
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let ended = match Arguments::parse().trial {
-        Trial::Disturb(disturb) => disturb.run().await,
-        Trial::Objects(malformed) => malformed.run().await,
-        Trial::Scale(scale) => scale.run().await,
-        Trial::Shares(shares) => shares.run().await,
-    };
-    match ended {
+    let trial = Arguments::parse().trial;
+    match LocalSet::new().run_until(trial.run()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(fault) => {

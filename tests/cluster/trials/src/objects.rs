@@ -13,7 +13,6 @@ use kube::{Api, ResourceExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Cluster, kubectl};
@@ -55,10 +54,6 @@ struct Kind {
 impl Malformed {
     /// Runs the trial.
     pub(crate) async fn run(self) -> Result<bool, Fault> {
-        LocalSet::new().run_until(self.within()).await
-    }
-
-    async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
         let policy = "strategy: canary";
         let stage = Rc::new(Stage::set(&cluster, (Way::InPlace, Through::Gateway), &[(NAME, policy)], "").await?);

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use clap::Args;
 use kube::Client;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use crate::outcome::spread;
@@ -62,10 +61,6 @@ pub(crate) struct Scale {
 impl Scale {
     /// Runs the trial.
     pub(crate) async fn run(self) -> Result<bool, Fault> {
-        LocalSet::new().run_until(self.within()).await
-    }
-
-    async fn within(self) -> Result<bool, Fault> {
         let client = Client::try_default().await?;
         std::fs::create_dir_all(&self.files)?;
         let crowd = Crowd { services: self.services, pods: self.pods, rollouts: self.rollouts };

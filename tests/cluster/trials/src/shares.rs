@@ -23,7 +23,7 @@ use tidegate_controller::engine::Verb;
 use tidegate_controller::publish::{Keys, salt};
 use tidegate_proxy::assign::Draw;
 use tokio::net::TcpStream;
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{Instant, interval};
 
 use crate::cluster::{Cluster, SYSTEM, is_there, kubectl};
@@ -61,10 +61,6 @@ type Times = Rc<RefCell<Vec<u64>>>;
 impl Shares {
     /// Runs the trial.
     pub(crate) async fn run(self) -> Result<bool, Fault> {
-        LocalSet::new().run_until(self.within()).await
-    }
-
-    async fn within(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
         let keys = keys(&cluster.client, SYSTEM).await?;
         let stage =

@@ -116,6 +116,20 @@ impl Office {
         count
     }
 
+    /// Somebody has changed the object, and that is seen.
+    fn changes(&mut self, now: Timestamp) {
+        self.version += 1;
+        self.stored.version = self.version.to_string();
+        self.desk.take(&[Arc::new(self.stored.clone())], now);
+    }
+
+    /// Somebody wishes something, and has a turn's time.
+    fn wishes(&mut self, verb: Verb, now: Timestamp) {
+        self.stored.wish = Some(wish(&now.millis().to_string(), verb));
+        self.changes(now);
+        self.turn(now);
+    }
+
     /// What the API server does: it refuses what follows from another state than it has.
     fn store(&mut self, write: Write, now: Timestamp) {
         if write.version != self.stored.version {
@@ -159,9 +173,7 @@ fn evidence_is_written_now_and_then_and_decisions_at_once() {
     let writes: usize = (1..=60).map(|second| office.turn(at(second * 1_000))).sum();
     assert!((5..=20).contains(&writes), "{writes} writes in a minute of waiting");
     office.stored.wish = Some(wish("w1", Verb::Abort));
-    office.version += 1;
-    office.stored.version = office.version.to_string();
-    office.desk.take(&[Arc::new(office.stored.clone())], at(61_001));
+    office.changes(at(61_001));
     assert_eq!(office.turn(at(61_002)), 1, "a wish is not due at a time");
     assert_eq!(office.phase(), Some(Phase::Aborted));
     let memory = office.stored.memory.clone().unwrap();
@@ -196,10 +208,8 @@ fn a_wish_that_comes_while_the_object_is_written_is_heard() {
         assert_eq!(writes.len(), 1, "evidence");
         let wished = |office: &mut Office| {
             office.stored.wish = Some(wish("w1", Verb::Abort));
-            office.version += 1;
-            office.stored.version = office.version.to_string();
             // The watch is faster than the answer to the write.
-            office.desk.take(&[Arc::new(office.stored.clone())], at(30_002));
+            office.changes(at(30_002));
         };
         for write in writes {
             if refused {
@@ -223,12 +233,7 @@ fn what_was_not_written_waits_for_no_proxy() {
     let mut office = Office::new();
     office.turn(at(0));
     office.stored.wish = Some(wish("w1", Verb::Pause));
-    let changed = |office: &mut Office, now: Timestamp| {
-        office.version += 1;
-        office.stored.version = office.version.to_string();
-        office.desk.take(&[Arc::new(office.stored.clone())], now);
-    };
-    changed(&mut office, at(10_000));
+    office.changes(at(10_000));
     let (outcomes, writes) = office.desk.look(&office.world, &office.served, at(10_001));
     assert_eq!((outcomes.len(), writes.len()), (1, 1));
     for write in writes {
@@ -237,7 +242,7 @@ fn what_was_not_written_waits_for_no_proxy() {
     let look = |office: &mut Office, now| office.desk.look(&office.world, &office.served, now);
     assert_eq!(look(&mut office, at(10_003)).1.len(), 0, "the API server may be away");
     // Somebody had changed it, and that is seen.
-    changed(&mut office, at(10_200));
+    office.changes(at(10_200));
     let (outcomes, writes) = look(&mut office, at(10_201));
     assert_eq!((outcomes.len(), writes.len()), (0, 1), "nothing is decided again, and no proxy is waited for");
     let [write] = &writes[..] else { panic!("one write") };
@@ -252,9 +257,7 @@ fn a_deposed_leader_changes_nothing_and_takes_over_what_is_written() {
     office.turn(at(0));
     // Frozen between its look and its write.
     office.stored.wish = Some(wish("w1", Verb::Abort));
-    office.version += 1;
-    office.stored.version = office.version.to_string();
-    office.desk.take(&[Arc::new(office.stored.clone())], at(1_000));
+    office.changes(at(1_000));
     office.desk.read(told(0, at(1_000)));
     let (_, writes) = office.desk.look(&office.world, &office.served, at(1_001));
     assert_eq!(writes.len(), 1);
@@ -282,9 +285,7 @@ fn what_cannot_be_done_is_refused_and_answered() {
     for (id, wish, part) in [("w1", wrong, "annotation is wrong"), ("w2", wish("w2", Verb::Resume), "it is not paused")]
     {
         office.stored.wish = Some(wish);
-        office.version += 1;
-        office.stored.version = office.version.to_string();
-        office.desk.take(&[Arc::new(office.stored.clone())], at(10));
+        office.changes(at(10));
         office.turn(at(u64::from(office.version) * 1_000));
         let answered = office.stored.memory.as_ref().unwrap().answered.clone().unwrap();
         assert!(answered.id == id && answered.refused.as_ref().unwrap().contains(part), "{answered:?}");
@@ -298,9 +299,7 @@ fn decisions_that_people_see_have_an_end() {
     for number in 1..=30_u64 {
         let verb = if number % 2 == 1 { Verb::Pause } else { Verb::Resume };
         office.stored.wish = Some(wish(&number.to_string(), verb));
-        office.version += 1;
-        office.stored.version = office.version.to_string();
-        office.desk.take(&[Arc::new(office.stored.clone())], at(number * 1_000));
+        office.changes(at(number * 1_000));
         office.turn(at(number * 1_000 + 1));
     }
     let decisions = &office.stored.memory.as_ref().unwrap().decisions;
@@ -315,9 +314,7 @@ fn what_is_wrong_is_told_once_and_changes_nothing() {
     let before = office.stored.memory.clone();
     office.stored.fault = Some(Fault::Invalid("spec.gates[0].job: no job".into()));
     office.stored.asked = None;
-    office.version += 1;
-    office.stored.version = office.version.to_string();
-    office.desk.take(&[Arc::new(office.stored.clone())], at(1_000));
+    office.changes(at(1_000));
     assert_eq!(office.turn(at(2_000)), 1, "it is told");
     let says = |office: &Office| {
         let found = office.stored.conditions.iter().find(|it| it.type_ == "Accepted").cloned().unwrap();
@@ -372,9 +369,7 @@ fn people_are_told_what_is_written_and_once() {
     office.turn(at(30_000));
     // A write that is refused tells nothing: what was decided on a state that is over is not.
     office.stored.wish = Some(wish("w1", Verb::Pause));
-    office.version += 1;
-    office.stored.version = office.version.to_string();
-    office.desk.take(&[Arc::new(office.stored.clone())], at(31_000));
+    office.changes(at(31_000));
     office.desk.read(told(0, at(31_000)));
     let (_, writes) = office.desk.look(&office.world, &office.served, at(31_001));
     office.version += 1;

@@ -28,16 +28,8 @@ impl Office {
         office.turn(at(0));
         assert!(office.scaled_down().is_empty(), "nothing is promoted yet");
         // In full, the switch and the end of the standby would be one.
-        office.promote("w1", strategy == Strategy::Canary, at(1_000));
+        office.wishes(Verb::Promote { full: strategy == Strategy::Canary }, at(1_000));
         office
-    }
-
-    fn promote(&mut self, id: &str, full: bool, now: Timestamp) {
-        self.stored.wish = Some(wish(id, Verb::Promote { full }));
-        self.version += 1;
-        self.stored.version = self.version.to_string();
-        self.desk.take(&[Arc::new(self.stored.clone())], now);
-        self.turn(now);
     }
 
     fn scaled_down(&self) -> Vec<String> {
@@ -66,7 +58,7 @@ fn a_hot_standby_stays_until_its_time_is_over() {
     let mut office = Office::releasing(separate(), Strategy::BlueGreen, true);
     assert_eq!(office.phase(), Some(Phase::Standby));
     assert!(office.scaled_down().is_empty());
-    office.promote("w2", false, at(10_000));
+    office.wishes(Verb::Promote { full: false }, at(10_000));
     assert_eq!((office.phase(), office.scaled_down().len()), (Some(Phase::Promoted), 1));
 }
 

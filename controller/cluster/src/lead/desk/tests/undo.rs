@@ -24,11 +24,7 @@ impl Office {
     }
 
     fn abort(&mut self, now: Timestamp) {
-        self.stored.wish = Some(wish(&now.millis().to_string(), Verb::Abort));
-        self.version += 1;
-        self.stored.version = self.version.to_string();
-        self.desk.take(&[Arc::new(self.stored.clone())], now);
-        self.turn(now);
+        self.wishes(Verb::Abort, now);
         assert_eq!(self.phase(), Some(Phase::Aborted));
     }
 

@@ -26,14 +26,6 @@ impl Office {
         Self { world, ..Self::new() }
     }
 
-    pub(super) fn wishes(&mut self, verb: Verb, now: Timestamp) {
-        self.stored.wish = Some(wish(&now.millis().to_string(), verb));
-        self.version += 1;
-        self.stored.version = self.version.to_string();
-        self.desk.take(&[Arc::new(self.stored.clone())], now);
-        self.turn(now);
-    }
-
     /// Pods whose gates are to be opened, to be shut, and to stay shut.
     pub(super) fn gates(&self, objects: &[Arc<Object>]) -> [Vec<String>; 3] {
         let gating = gating(&self.world, objects, &self.served);
