@@ -103,7 +103,7 @@ impl Keeper {
                     continue;
                 }
                 Ok(Event::InitApply(object)) => {
-                    insert(&mut listing, object);
+                    listing.extend(self.read(object));
                     continue;
                 }
                 Ok(Event::InitDone) => {
@@ -112,7 +112,9 @@ impl Keeper {
                     true
                 }
                 Ok(Event::Apply(object)) => {
-                    self.change(|world| insert(K::objects(world), object));
+                    if let Some((key, object)) = self.read::<K>(object) {
+                        self.change(|world| K::objects(world).insert(key, object));
+                    }
                     false
                 }
                 Ok(Event::Delete(object)) => {
@@ -125,6 +127,23 @@ impl Keeper {
             };
             if done {
                 drop(unlisted.take());
+            }
+        }
+    }
+
+    /// An object as it is kept. One that cannot be read stays as it was, if it was.
+    fn read<K: Kept>(&self, watched: K::Watched) -> Option<(Key, Arc<K>)> {
+        let key = Key::of(&watched);
+        match K::read(watched) {
+            Ok(mut object) => {
+                object.trim();
+                Some((key, Arc::new(object)))
+            }
+            Err(error) => {
+                let kind = K::kind(&());
+                eprintln!("tidegate-controller: {kind} {key}: {error}. It stays as it was when it could be read last.");
+                let known = self.with(|state| K::objects(&mut state.world).get(&key).cloned())?;
+                Some((key, known))
             }
         }
     }
@@ -192,11 +211,6 @@ fn pause(objects: usize) -> Duration {
     Duration::from_millis((objects / OBJECTS_IN_A_MILLISECOND) as u64)
 }
 
-fn insert<K: Kept>(objects: &mut Objects<K>, mut object: K) {
-    object.trim();
-    objects.insert(Key::of(&object), Arc::new(object));
-}
-
 /// Puts what was listed in the place of what was known in that scope.
 fn replace<K: Resource>(objects: &mut Objects<K>, scope: &Scope, listed: Objects<K>) {
     match scope {
@@ -215,6 +229,14 @@ fn is_unknown(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
+/// What a watch of a kind that belongs to no namespace asks for.
+fn watched_without_namespace<K>(client: Client, _: &Scope) -> (Api<K>, watcher::Config)
+where
+    K: Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>,
+{
+    (Api::all(client), watcher::Config::default())
+}
+
 /// What a watch of a kind asks for.
 fn watched<K>(client: Client, scope: &Scope) -> (Api<K>, watcher::Config)
 where
@@ -228,5 +250,33 @@ where
             let config = config.fields(&format!("metadata.name={}", key.name));
             (Api::namespaced(client, &key.namespace), config)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_api::experimental::httproutes::HttpRoute;
+    use kube::core::DeserializeGuard;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_stays_as_it_was() {
+        let keeper = Keeper::new();
+        let route = |name: &str, kind: Value| {
+            let filters = json!([{"type": kind, "requestHeaderModifier": {"remove": ["a"]}}]);
+            let object = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+                "metadata": {"name": name, "namespace": "n"}, "spec": {"rules": [{"filters": filters}]}});
+            serde_json::from_value::<DeserializeGuard<HttpRoute>>(object).unwrap()
+        };
+        let newer = || json!("FilterOfTomorrow");
+        assert!(keeper.read::<HttpRoute>(route("a", newer())).is_none(), "it was never known");
+        let (key, known) = keeper.read::<HttpRoute>(route("a", json!("RequestHeaderModifier"))).unwrap();
+        assert_eq!(key, Key::new("n", "a"));
+        keeper.change(|world| world.http_routes.insert(key, Arc::clone(&known)));
+        let (_, still) = keeper.read::<HttpRoute>(route("a", newer())).unwrap();
+        assert!(Arc::ptr_eq(&still, &known));
+        assert!(keeper.read::<HttpRoute>(route("b", newer())).is_none(), "another one");
     }
 }

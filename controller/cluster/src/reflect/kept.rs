@@ -18,7 +18,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::{Scope, watched};
+use super::{Scope, watched, watched_without_namespace};
 use crate::rollout_object::{GATE_LABEL, Rollout};
 use crate::versions::is_of_gate;
 use crate::webhook::fingerprint;
@@ -26,10 +26,19 @@ use crate::world::{Objects, World};
 
 /// A kind that is kept.
 pub trait Kept: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+    /// What is watched: guarded, where an object may be of a newer definition than we know. One such object would else end
+    /// the watch of all of its kind.
+    type Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
     /// Where its objects are.
     fn objects(world: &mut World) -> &mut Objects<Self>;
     /// What to watch.
-    fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config);
+    fn watched(client: Client, scope: &Scope) -> (Api<Self::Watched>, watcher::Config);
+    /// An object that was seen.
+    ///
+    /// # Errors
+    ///
+    /// It is nothing that we can read; why, in words.
+    fn read(watched: Self::Watched) -> Result<Self, String>;
     /// Takes out what nobody reads: with many pods, most of what they say.
     fn trim(&mut self) {
         trim_meta(self.meta_mut());
@@ -50,11 +59,15 @@ fn trim_meta(meta: &mut ObjectMeta) {
 macro_rules! kept {
     ($($kind:ty => $field:ident $(, $trim:expr)?;)*) => {$(
         impl Kept for $kind {
+            type Watched = Self;
             fn objects(world: &mut World) -> &mut Objects<Self> {
                 &mut world.$field
             }
             fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
                 watched(client, scope)
+            }
+            fn read(watched: Self) -> Result<Self, String> {
+                Ok(watched)
             }
             $(fn trim(&mut self) {
                 trim_meta(self.meta_mut());
@@ -75,20 +88,45 @@ kept! {
         |it: &mut StatefulSet| if let Some(spec) = &mut it.spec { spec.volume_claim_templates = None; trim_template(&mut spec.template) };
     Secret => secrets;
     ConfigMap => config_maps;
-    Gateway => gateways;
-    HttpRoute => http_routes;
-    ReferenceGrant => reference_grants;
     DeserializeGuard<Rollout> => rollouts;
+}
+
+macro_rules! kept_as_far_as_read {
+    ($($kind:ty => $field:ident, $watched:expr;)*) => {$(
+        impl Kept for $kind {
+            type Watched = DeserializeGuard<Self>;
+            fn objects(world: &mut World) -> &mut Objects<Self> {
+                &mut world.$field
+            }
+            fn watched(client: Client, scope: &Scope) -> (Api<Self::Watched>, watcher::Config) {
+                $watched(client, scope)
+            }
+            fn read(watched: Self::Watched) -> Result<Self, String> {
+                watched.0.map_err(|invalid| invalid.error)
+            }
+        }
+    )*};
+}
+
+kept_as_far_as_read! {
+    Gateway => gateways, watched;
+    HttpRoute => http_routes, watched;
+    ReferenceGrant => reference_grants, watched;
+    GatewayClass => gateway_classes, watched_without_namespace;
 }
 
 macro_rules! kept_without_namespace {
     ($($kind:ty => $field:ident, $trim:expr;)*) => {$(
         impl Kept for $kind {
+            type Watched = Self;
             fn objects(world: &mut World) -> &mut Objects<Self> {
                 &mut world.$field
             }
-            fn watched(client: Client, _: &Scope) -> (Api<Self>, watcher::Config) {
-                (Api::all(client), watcher::Config::default())
+            fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
+                watched_without_namespace(client, scope)
+            }
+            fn read(watched: Self) -> Result<Self, String> {
+                Ok(watched)
             }
             fn trim(&mut self) {
                 trim_meta(self.meta_mut());
@@ -101,10 +139,10 @@ macro_rules! kept_without_namespace {
 kept_without_namespace! {
     Namespace => namespaces, |_: &mut Namespace| {};
     Node => nodes, trim_node;
-    GatewayClass => gateway_classes, |_: &mut GatewayClass| {};
 }
 
 impl Kept for Job {
+    type Watched = Self;
     fn objects(world: &mut World) -> &mut Objects<Self> {
         &mut world.jobs
     }
@@ -112,6 +150,9 @@ impl Kept for Job {
     fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
         let (api, config) = watched(client, scope);
         (api, config.labels(GATE_LABEL))
+    }
+    fn read(watched: Self) -> Result<Self, String> {
+        Ok(watched)
     }
     fn trim(&mut self) {
         trim_meta(self.meta_mut());
