@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_cluster::rollout_object::{self, Rollout};
 use tidegate_config::{Name, Share};
 use tidegate_controller::clock::Clock;
-use tidegate_controller::engine::{Phase, Record};
+use tidegate_controller::engine::Phase;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -201,7 +201,6 @@ impl Application {
         let (_, run) = self.last().ok_or("no rollout was seen")?;
         let seen = self.crowd.seen();
         let came = seen.visitors.get(&self.version.to_string()).copied().unwrap_or_default();
-        let records: Vec<Record> = run.records.values().cloned().collect();
         // Every version has two pods, or as many as the other.
         let most = if self.kind.policy.contains("blueGreen") { Share::ALL } else { HALF };
         Ok(Outcome {
@@ -212,7 +211,7 @@ impl Application {
             shares: run.shares(),
             seconds,
             evidence: (run.judged(), came),
-            split: split::faults(&records, self.version, most, undone, &seen),
+            split: split::faults(&run.steps(), self.version, most, undone, &seen),
         })
     }
 

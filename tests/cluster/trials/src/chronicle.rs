@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tidegate_cluster::rollout_object::{Memory, RolloutStatus};
 use tidegate_config::{Name, RolloutId, Share};
-use tidegate_controller::engine::{Action, Phase, Record, Signal};
+use tidegate_controller::engine::{Action, Phase, Record, Signal, Timestamp};
 
 /// The history of one Rollout.
 #[derive(Debug, Default)]
@@ -31,10 +31,29 @@ pub(crate) struct Run {
     /// Where it is in its life.
     pub(crate) phase: Phase,
     /// Its decisions by their numbers.
-    pub(crate) records: BTreeMap<u64, Record>,
+    records: BTreeMap<u64, Record>,
+    /// When a status was first seen that has the decision of this number: it is in force no earlier.
+    seen: BTreeMap<u64, Timestamp>,
+}
+
+/// One decision of a rollout.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// When it was made.
+    pub(crate) decided: Timestamp,
+    /// When it was seen, and so written down.
+    pub(crate) seen: Timestamp,
+    /// The share from then on.
+    pub(crate) to: Share,
 }
 
 impl Run {
+    /// What was decided, in its order.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let all = self.records.values().zip(self.seen.values());
+        all.map(|(record, seen)| Step { decided: record.at, seen: *seen, to: record.to }).collect()
+    }
+
     /// The shares that it was brought to, in their order.
     pub(crate) fn shares(&self) -> Vec<Share> {
         let moves = |record: &&Record| matches!(record.action, Action::Advance | Action::Switch | Action::Promote);
@@ -49,8 +68,8 @@ impl Run {
 }
 
 impl Chronicle {
-    /// Takes in the next status.
-    pub(crate) fn note(&mut self, status: &RolloutStatus) {
+    /// Takes in the next status, that was seen at a time.
+    pub(crate) fn note(&mut self, status: &RolloutStatus, at: Timestamp) {
         self.statuses += 1;
         let memory = match status.remembered() {
             Ok(Some(memory)) => memory,
@@ -62,7 +81,7 @@ impl Chronicle {
             self.leaders.push(leader.clone());
         }
         self.note_numbers(&memory);
-        self.note_run(&memory);
+        self.note_run(&memory, at);
     }
 
     fn note_numbers(&mut self, memory: &Memory) {
@@ -76,14 +95,15 @@ impl Chronicle {
         (self.epoch, self.decisions) = (epoch, decisions);
     }
 
-    fn note_run(&mut self, memory: &Memory) {
+    fn note_run(&mut self, memory: &Memory, at: Timestamp) {
         let Some(status) = &memory.record.rollout else { return };
         if self.rollouts.last().is_none_or(|run| run.id != status.rollout) {
             if self.rollouts.iter().any(|run| run.id == status.rollout) {
                 self.faults.push(format!("rollout {} began twice", status.rollout));
             }
             let (canary, phase) = (status.canary.clone(), status.phase);
-            self.rollouts.push(Run { id: status.rollout, canary, phase, records: BTreeMap::new() });
+            let (records, seen) = Default::default();
+            self.rollouts.push(Run { id: status.rollout, canary, phase, records, seen });
         }
         let Some(run) = self.rollouts.last_mut() else { return };
         if run.phase.is_over() && run.phase != status.phase {
@@ -91,6 +111,7 @@ impl Chronicle {
         }
         run.phase = status.phase;
         for record in &status.recent {
+            run.seen.entry(record.seq).or_insert(at);
             let known = run.records.insert(record.seq, record.clone());
             if known.is_some_and(|known| known != *record) {
                 self.faults.push(format!("decision {} of rollout {} was made twice", record.seq, run.id));

@@ -1,21 +1,21 @@
 //! PURE. Whether the visitors of each step were divided as its share says.
 
 use tidegate_config::Share;
-use tidegate_controller::engine::Record;
 
+use crate::chronicle::Step;
 use crate::crowd::Seen;
 
 /// Standard deviations that a count may be away from what is expected: over some hundreds of steps, one in a thousand trials
 /// that are as they should be has a greater one.
 const DEVIATIONS: f64 = 4.8;
-/// Milliseconds after a decision until its share is in force everywhere.
+/// Milliseconds after a decision is written down until its share is in force everywhere.
 const IN_FORCE_MS: u64 = 2_500;
 
 /// Where steps of a rollout did not divide the visitors as they should have, and how many were compared. `most` is the most
 /// that the version's pods may take. From `undone` on, in milliseconds, nobody asks for the version any more: its pods leave,
 /// whoever leads then, and its visitors with them.
 pub(crate) fn faults(
-    records: &[Record],
+    steps: &[Step],
     version: u32,
     most: Share,
     undone: Option<u64>,
@@ -23,10 +23,10 @@ pub(crate) fn faults(
 ) -> (usize, Vec<String>) {
     let mut compared = 0;
     let mut faults = Vec::new();
-    for pair in records.windows(2) {
-        let (began, share) = (pair[0].at.millis() + IN_FORCE_MS, pair[0].to.min(most));
+    for pair in steps.windows(2) {
+        let (began, share) = (pair[0].seen.millis() + IN_FORCE_MS, pair[0].to.min(most));
         // A line is about the second before it.
-        let end = pair[1].at.millis().min(undone.unwrap_or(u64::MAX));
+        let end = pair[1].decided.millis().min(undone.unwrap_or(u64::MAX));
         let within = |at: &u64| *at >= began + 1_000 && *at <= end;
         let (mut taken, mut all) = (0, 0);
         for (_, visitors) in seen.seconds.iter().filter(|(at, _)| within(at)) {
@@ -54,27 +54,13 @@ fn real(count: u64) -> f64 {
 mod tests {
     use std::collections::BTreeMap;
 
-    use tidegate_controller::engine::{Action, Phase, Rule, Timestamp};
+    use tidegate_controller::engine::Timestamp;
 
     use super::*;
 
-    fn record(second: u64, to: &str) -> Record {
-        Record {
-            seq: 1,
-            at: Timestamp::from_millis(second * 1_000),
-            actor: String::new(),
-            rule: Rule::Soak,
-            action: Action::Advance,
-            from: Share::ZERO,
-            to: to.parse().unwrap(),
-            epoch: None,
-            phase: Phase::Progressing,
-            inputs: Vec::new(),
-            statistic: 1.0,
-            bound: None,
-            grids_version: 1,
-            text: String::new(),
-        }
+    fn step(second: u64, to: &str) -> Step {
+        let decided = Timestamp::from_millis(second * 1_000);
+        Step { decided, seen: decided, to: to.parse().unwrap() }
     }
 
     /// So many visitors of version 2 among 100, each second.
@@ -85,18 +71,21 @@ mod tests {
 
     #[test]
     fn a_split_that_is_off_is_found() {
-        let records = [record(10, "20%"), record(20, "50%")];
+        let steps = [step(10, "20%"), step(20, "50%")];
         for (taken, most, wrong) in [(20, "100%", 0), (19, "100%", 0), (10, "100%", 1), (30, "100%", 1), (10, "10%", 0)]
         {
-            let (compared, faults) = faults(&records, 2, most.parse().unwrap(), None, &seen(taken));
+            let (compared, faults) = faults(&steps, 2, most.parse().unwrap(), None, &seen(taken));
             assert_eq!((compared, faults.len()), (1, wrong), "{taken} {most} {faults:?}");
         }
         for (undone, wrong) in [(20_000, 1), (14_000, 1), (13_000, 0), (5_000, 0)] {
-            assert_eq!(faults(&records, 2, Share::ALL, Some(undone), &seen(0)).1.len(), wrong, "{undone}");
+            assert_eq!(faults(&steps, 2, Share::ALL, Some(undone), &seen(0)).1.len(), wrong, "{undone}");
         }
+        // While the API server is away nothing is in force that is decided.
+        let steps = [Step { seen: Timestamp::from_millis(18_000), ..step(10, "20%") }, step(20, "50%")];
+        assert_eq!(faults(&steps, 2, Share::ALL, None, &seen(0)), (0, Vec::new()));
         // At 0% nobody may come.
-        let records = [record(10, "0%"), record(20, "50%")];
-        assert_eq!(faults(&records, 2, Share::ALL, None, &seen(0)).1, Vec::<String>::new());
-        assert_eq!(faults(&records, 2, Share::ALL, None, &seen(1)).1.len(), 1);
+        let steps = [step(10, "0%"), step(20, "50%")];
+        assert_eq!(faults(&steps, 2, Share::ALL, None, &seen(0)).1, Vec::<String>::new());
+        assert_eq!(faults(&steps, 2, Share::ALL, None, &seen(1)).1.len(), 1);
     }
 }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt};
 use tidegate_cluster::rollout_object::Rollout;
+use tidegate_controller::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
@@ -133,7 +134,7 @@ async fn follow(
         let Ok(Event::Apply(rollout) | Event::InitApply(rollout)) = event else { continue };
         let name = rollout.name_any();
         if let Some(status) = &rollout.status {
-            chronicles.borrow_mut().entry(name.clone()).or_default().note(status);
+            chronicles.borrow_mut().entry(name.clone()).or_default().note(status, Clock::System.now());
         }
         told.send_modify(|all| drop(all.insert(name, rollout)));
     }

@@ -39,7 +39,7 @@ fn told(memories: &[Memory]) -> Chronicle {
     for memory in memories {
         let mut status = RolloutStatus::default();
         status.remember(memory, "controller-1").unwrap();
-        chronicle.note(&status);
+        chronicle.note(&status, Timestamp::from_millis(1_800_000_000_000));
     }
     chronicle
 }
