@@ -10,11 +10,9 @@ use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use tidegate_cluster::gateway::ADMIN_PORT;
 use tidegate_cluster::keys::keys;
 use tidegate_cluster::lead::Wish;
 use tidegate_cluster::rollout_object::{Phase, Rollout};
@@ -133,8 +131,16 @@ impl Shares {
 fn policy() -> String {
     let steps: Vec<String> = (1..50).map(|percent| format!("'{percent}%'")).collect();
     format!(
-        "strategy: canary, pace: time, soak: 50m, capacity: ignore, latency: {{enabled: false}}, warmUp: 1s,
-            visitor: {{header: x-user-id}}, scrapeInterval: 1s, steps: [{}, '100%']",
+        "strategy: canary
+  pace: time
+  soak: 5m
+  deadline: 24h
+  capacity: ignore
+  latency: {{enabled: false}}
+  warmUp: 1s
+  visitor: {{header: x-user-id}}
+  scrapeInterval: 1s
+  steps: [{}, '100%']",
         steps.join(", ")
     )
 }
@@ -152,14 +158,13 @@ data: {{serviceType: ClusterIP, replicas: '{proxies}', cpu: 10m, memory: 64Mi}}
     )
 }
 
+/// Where each proxy takes requests: what the Gateway's Service sends them to.
 async fn proxies(cluster: &Cluster) -> Result<Vec<String>, Fault> {
+    let path = "jsonpath={.spec.ports[0].targetPort}";
+    let port = kubectl(&["-n", NAMESPACE, "get", "service", "tidegate-web", "-o", path], "").await?;
     let there = cluster.pods(NAMESPACE, "proxy").await?.into_iter().filter(is_there);
-    let address = |pod: Pod| {
-        let ports = pod.spec?.containers.into_iter().next()?.ports?;
-        let port = ports.into_iter().find(|port| port.container_port != i32::from(ADMIN_PORT))?;
-        Some(format!("{}:{}", pod.status?.pod_ip?, port.container_port))
-    };
-    Ok(there.filter_map(address).collect())
+    let all: Vec<_> = there.filter_map(|pod| Some(format!("{}:{port}", pod.status?.pod_ip?))).collect();
+    if all.is_empty() { Err("the Gateway has no proxies".into()) } else { Ok(all) }
 }
 
 /// A visitor whose place is between two shares, in parts per million: whom the second one brings to the canary.
