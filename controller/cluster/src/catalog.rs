@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Service as KubeService;
+use k8s_openapi::api::core::v1::{Service as KubeService, ServicePort};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tidegate_config::{Address, Arm, Key as Secret, Name, Service, Share, Split, Version, Visitor};
 use tidegate_controller::publish::{Keys, salt, whole_seconds};
@@ -110,7 +110,7 @@ impl<'a> Catalog<'a> {
         let of = Of { service: Arc::clone(service), slices: self.world.slices_of(key), released };
         self.entries.borrow_mut().get(key, port, of, || {
             let name = name_of(key, service, port)?;
-            let divided = self.divided(key, port, &name);
+            let divided = self.divided(key, service, port, &name);
             let released = divided.is_some();
             let entry = divided.or_else(|| self.plain(key, service, port, &name))?;
             Some(Found { name, entry: Arc::new(entry), released })
@@ -128,7 +128,7 @@ impl<'a> Catalog<'a> {
     }
 
     /// A Service whose shares are written down.
-    fn divided(&self, key: &Key, port: Option<&str>, name: &Name) -> Option<Entry> {
+    fn divided(&self, key: &Key, object: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
         let (asked, memory) = self.released.get(key)?;
         let newest = memory.record.epochs.newest()?;
         let ask = Ask { port, ..asked.ask(memory) };
@@ -142,7 +142,7 @@ impl<'a> Catalog<'a> {
             // writes down what the cluster has put in the place of their version.
             let of_canary = status.is_some_and(|status| status.canary == arm.version);
             if version.endpoints.is_empty() && !of_canary && !seen.left.contains(&arm.version) {
-                version.endpoints = self.ready(key, &self.world.services[key], port);
+                version.endpoints = self.ready(key, service_port(object, port)?);
             }
         }
         let split = split(&memory.record, newest.number, &newest.arms, &service, self.keys, name)?;
@@ -153,15 +153,13 @@ impl<'a> Catalog<'a> {
     }
 
     fn plain(&self, key: &Key, service: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
-        service_port(service, port)?;
+        let endpoints = self.ready(key, service_port(service, port)?);
         let only: Name = ONLY.parse().ok()?;
-        let endpoints = self.ready(key, service, port);
         Some(Entry::only(only, endpoints, Visitor::default(), salt(&self.keys.master, name, None)))
     }
 
     /// Where the cluster itself sends requests for a port.
-    fn ready(&self, key: &Key, service: &KubeService, port: Option<&str>) -> Vec<Address> {
-        let Some(port) = service_port(service, port) else { return Vec::new() };
+    fn ready(&self, key: &Key, port: &ServicePort) -> Vec<Address> {
         let wanted = port.name.as_deref().unwrap_or_default();
         let slices = self.world.slices_of(key);
         let mut endpoints: Vec<Address> = slices.iter().flat_map(|slice| addresses(slice, wanted)).collect();
