@@ -103,8 +103,10 @@ struct Open {
 enum LastWrite {
     Stored,
     UnderWay,
-    /// What was decided then waits for nothing but the next one.
+    /// It was refused, or the API server is away: all is looked at again before the next one.
     Failed,
+    /// It failed, and the state that it was written to is over: what was decided waits for nothing but the next one.
+    Overtaken,
 }
 
 impl Desk {
@@ -157,7 +159,7 @@ impl Desk {
             std::mem::take(&mut self.faulty).into_values().filter_map(|it| told(&it, now)).collect();
         let nobody = Served::default();
         for (key, open) in &mut self.open {
-            if open.last == LastWrite::Failed && open.wish.is_none() && now >= open.due {
+            if open.last == LastWrite::Overtaken && open.wish.is_none() && now >= open.due {
                 writes.extend(open.begin(key, &self.me, now));
                 continue;
             }
@@ -298,7 +300,7 @@ impl Open {
             self.last = LastWrite::Stored;
         }
         if self.last == LastWrite::Failed {
-            // It was written to a state that was over.
+            self.last = LastWrite::Overtaken;
             self.due = now;
         }
         self.hear(object, now);

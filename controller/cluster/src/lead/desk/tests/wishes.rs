@@ -100,3 +100,21 @@ fn decisions_that_people_see_have_an_end() {
     assert_eq!(decisions.len(), OBJECT_DECISIONS_MAX);
     assert!(decisions.iter().rev().take(2).any(|decision| decision.action == "resume"), "the newest are last");
 }
+
+#[test]
+fn while_the_api_server_is_away_all_is_looked_at_before_it_is_written() {
+    let mut office = Office::new();
+    office.turn(at(0));
+    office.stored.wish = Some(wish("w1", Verb::Promote { full: false }));
+    office.changes(at(10_000));
+    for second in [10, 12, 14] {
+        office.desk.read(told(0, at(second * 1_000 + 1)));
+        let (outcomes, writes) = office.desk.look(&office.world, &office.served, at(second * 1_000 + 2));
+        assert_eq!((outcomes.len(), writes.len()), (1, 1), "{second}: what proxies tell now is heard first");
+        for write in writes {
+            office.desk.wrote(write, None, at(second * 1_000 + 3));
+        }
+        let (outcomes, writes) = office.desk.look(&office.world, &office.served, at(second * 1_000 + 1_500));
+        assert_eq!((outcomes.len(), writes.len()), (0, 0), "{second}: and waited for");
+    }
+}
