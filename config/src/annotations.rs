@@ -19,6 +19,8 @@ use crate::fields;
 use crate::limits;
 use crate::policy::Policy;
 use crate::problem::Problems;
+use crate::service::check_park;
+use crate::span::Span;
 use crate::visitor::Visitor;
 
 /// What our annotations begin with. Every annotation of a Service that does is ours; others are nobody's business here.
@@ -26,6 +28,8 @@ pub const PREFIX: &str = "tidegate.dev/";
 
 /// The group of the visitor's settings, which stand beside the policy in the file too.
 const VISITOR: &str = "visitor";
+/// And what else does.
+const PARK: &str = "park";
 
 /// Groups in groups: `conversion.path.exact`. What has more dots is unknown anyway.
 const PARTS_MAX: usize = 4;
@@ -37,6 +41,8 @@ pub struct Annotated {
     pub policy: Policy,
     /// Who counts as one visitor.
     pub visitor: Visitor,
+    /// How long a request waits while nobody can be reached.
+    pub park: Option<Span>,
     /// What only a cluster has.
     pub options: ClusterOptions,
 }
@@ -54,6 +60,11 @@ impl Annotated {
         let mut trees = Trees::of(&ours, &mut problems);
         let visitor = trees.policy.remove(VISITOR).unwrap_or_else(|| Value::Object(Map::new()));
         let visitor = part(visitor, &mut problems, |path| format!("{VISITOR}.{path}").trim_end_matches('.').to_owned());
+        let park: Option<Option<Span>> = match trees.policy.remove(PARK) {
+            Some(written) => part(written, &mut problems, |_| PARK.to_owned()),
+            None => Some(None),
+        };
+        check_park(park.flatten(), PARK, &mut problems);
         let options: Option<ClusterOptions> = part(Value::Object(trees.options), &mut problems, kebab);
         let known = problems.len();
         let policy: Option<Policy> = part(Value::Object(trees.policy), &mut problems, str::to_owned);
@@ -67,9 +78,9 @@ impl Annotated {
             options.check(policy.strategy, "", &mut found);
             add_all(&mut problems, &found, |path| kebab(path.trim_start_matches('.')));
         }
-        match (policy, visitor, options) {
-            (Some(policy), Some(visitor), Some(options)) if problems.is_empty() => {
-                Ok(Some(Self { policy, visitor, options }))
+        match (policy, visitor, park, options) {
+            (Some(policy), Some(visitor), Some(park), Some(options)) if problems.is_empty() => {
+                Ok(Some(Self { policy, visitor, park, options }))
             }
             _ => Err(told(&problems, &ours)),
         }
@@ -77,10 +88,11 @@ impl Annotated {
 
     /// The annotations that say this, without those that only say what is so by default.
     pub fn write(&self) -> BTreeMap<String, String> {
-        let Self { policy, visitor, options } = self;
+        let Self { policy, visitor, park, options } = self;
         let mut written = differing(policy, &Policy::of(policy.strategy), "", str::to_owned);
         written.extend(differing(visitor, &Visitor::default(), VISITOR, str::to_owned));
         written.extend(differing(options, &ClusterOptions::default(), "", kebab));
+        written.extend(park.map(|park| (PARK.to_owned(), park.to_string())));
         // Without this one there is no policy.
         written.extend(flat(policy, "", str::to_owned).into_iter().filter(|(name, _)| name == "strategy"));
         written.into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value)).collect()
@@ -99,7 +111,7 @@ impl Trees {
         let options: BTreeMap<String, &str> =
             fields::of::<ClusterOptions>().iter().map(|field| (kebab(field), *field)).collect();
         let mut known: Vec<String> = fields::of::<Policy>().iter().map(|field| (*field).to_owned()).collect();
-        known.push(VISITOR.to_owned());
+        known.extend([VISITOR, PARK].map(str::to_owned));
         for (name, value) in ours {
             if problems.len() >= limits::PROBLEMS_MAX {
                 break;

@@ -44,7 +44,7 @@ pub use problem::{Malformed, Problem, Problems};
 pub use publication::{Arm, Key, Publication, Split};
 pub use restart::NeedsRestart;
 pub use route::{Host, Path, PathMatch, Route};
-pub use service::{Refuse, Service, Version};
+pub use service::{Refuse, Service, Version, check_park};
 pub use share::Share;
 pub use span::Span;
 pub use timeouts::Timeouts;

@@ -50,6 +50,15 @@ pub const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 pub const IDLE_PER_ENDPOINT_MAX: usize = 128;
 /// Times one request may be sent to a version, and connections tried for it: the first and one more.
 pub const ATTEMPTS_MAX: usize = 2;
+/// Largest part of the requests in flight, in percent, that may wait for somebody to answer them: other services must not
+/// be turned away for one that is down.
+pub const PARKED_PERCENT_MAX: u32 = 50;
+/// Seconds that a request may be made to wait so, at most: clients and what is between give up long before.
+pub const PARK_SECONDS_MAX: u32 = 600;
+/// Milliseconds until a request that waits is tried again where nothing has changed; each further time doubles them.
+pub const PARKED_TRY_MILLIS_MIN: u32 = 100;
+/// Milliseconds between two tries after many: a second after an application listens, everybody has found it.
+pub const PARKED_TRY_MILLIS_MAX: u32 = 1_000;
 /// Failures in a row after which an endpoint is ejected.
 pub const EJECT_AFTER_FAILURES: u32 = 5;
 /// Seconds of a first ejection; each further one in a row adds as much, up to ten times.

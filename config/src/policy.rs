@@ -28,7 +28,7 @@ use crate::span::Span;
     expecting = "a group of fields with a strategy, for example {strategy: canary}"
 )]
 pub struct Policy {
-    /// Canary or blue/green.
+    /// Canary, blue/green or recreate.
     pub strategy: Strategy,
     /// Canary only: the shares to go through, the last of them 100%. Default 10%, 20%, 30%, 40%, 50%, 100%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +79,9 @@ pub struct Policy {
     /// Blue/green only: how long the old version stays hot after the switch. Default 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Span>,
+    /// Recreate only: how long the new version may take until it can be reached; then all goes back. Default 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_within: Option<Span>,
 }
 
 const fn soak() -> Span {
@@ -112,6 +115,9 @@ pub enum Strategy {
     Canary,
     /// All at once after a preview; the old version stays hot for an instant return.
     BlueGreen,
+    /// All at once, the old version gone before the new one starts: for versions that may not run at the same time. Requests
+    /// wait meanwhile.
+    Recreate,
 }
 
 /// What a step of a canary waits for beyond its soak.
@@ -159,14 +165,15 @@ impl Policy {
             conversion: None,
             switch_after: None,
             standby: None,
+            start_within: None,
         }
     }
 
-    /// The steps to go through: the written ones, or the default ladder; blue/green has the one to 100%.
+    /// The steps to go through: the written ones, or the default ladder; where all move at once the one to 100%.
     pub fn steps(&self) -> Vec<Step> {
         let default: &[u32] = match self.strategy {
             Strategy::Canary => &[100_000, 200_000, 300_000, 400_000, 500_000, 1_000_000],
-            Strategy::BlueGreen => &[1_000_000],
+            Strategy::BlueGreen | Strategy::Recreate => &[1_000_000],
         };
         self.steps.clone().unwrap_or_else(|| default.iter().map(|share| Step::to(ppm(*share))).collect())
     }
@@ -181,20 +188,35 @@ impl Policy {
         self.standby.unwrap_or(Span::from_secs(600))
     }
 
+    /// How long a new version may take until it can be reached, once the old one has been told to go.
+    pub fn start_within(&self) -> Span {
+        self.start_within.unwrap_or(Span::from_secs(600))
+    }
+
+    /// How long requests wait while nobody can be reached, where the service does not say it: between two versions that do not
+    /// run at the same time as long as browsers and load balancers do.
+    pub fn parks(&self) -> Option<Span> {
+        (self.strategy == Strategy::Recreate).then_some(Span::from_secs(60))
+    }
+
+    /// Fields of one strategy only, whether they are given, and that strategy with its name.
+    fn owned(&self) -> [(&'static str, bool, Strategy, &'static str); 5] {
+        [
+            ("steps", self.steps.is_some(), Strategy::Canary, "canary"),
+            ("pace", self.pace.is_some(), Strategy::Canary, "canary"),
+            ("switchAfter", self.switch_after.is_some(), Strategy::BlueGreen, "blueGreen"),
+            ("standby", self.standby.is_some(), Strategy::BlueGreen, "blueGreen"),
+            ("startWithin", self.start_within.is_some(), Strategy::Recreate, "recreate"),
+        ]
+    }
+
     /// Checks the fields against each other. `path` is where the policy is.
     pub fn check(&self, path: &str, problems: &mut Problems) {
-        let (owner, misplaced): (_, &[(&str, bool)]) = match self.strategy {
-            Strategy::Canary => {
-                ("blueGreen", &[("switchAfter", self.switch_after.is_some()), ("standby", self.standby.is_some())])
+        for (field, given, owner, name) in self.owned() {
+            if given && owner != self.strategy {
+                let allowed = format!("only with strategy: {name}");
+                problems.add(format!("{path}.{field}"), "does not belong to this strategy", allowed);
             }
-            Strategy::BlueGreen => ("canary", &[("steps", self.steps.is_some()), ("pace", self.pace.is_some())]),
-        };
-        for (field, _) in misplaced.iter().filter(|(_, given)| *given) {
-            problems.add(
-                format!("{path}.{field}"),
-                "does not belong to this strategy",
-                format!("only with strategy: {owner}"),
-            );
         }
         self.check_steps(path, problems);
         let chances = [("falseAbort", self.false_abort), ("falsePromote", self.false_promote)];

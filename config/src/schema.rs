@@ -133,6 +133,11 @@ pub(crate) fn scrape_interval(generator: &mut SchemaGenerator) -> Schema {
     optional_span(generator, vec![rules::at_least(3, "100ms or more")])
 }
 
+/// The schema of how long a request may wait for somebody to answer it.
+pub fn park(generator: &mut SchemaGenerator) -> Schema {
+    optional_span(generator, vec![rules::at_most_minutes(limits::PARK_SECONDS_MAX / 60, "at most 10m; 0s: not at all")])
+}
+
 fn optional_span(generator: &mut SchemaGenerator, more: Vec<Value>) -> Schema {
     let mut schema = Span::json_schema(generator);
     schema.insert("nullable".to_owned(), Value::Bool(true));

@@ -10,6 +10,7 @@ use crate::name::Name;
 use crate::policy::Policy;
 use crate::problem::Problems;
 use crate::share::Share;
+use crate::span::Span;
 use crate::visitor::Visitor;
 
 /// One service with one or more versions.
@@ -30,6 +31,10 @@ pub struct Service {
     /// Who counts as one visitor.
     #[serde(default)]
     pub visitor: Visitor,
+    /// How long a request waits, at most, while nobody can be reached who would answer it. Default: not at all; 60s where
+    /// `rollout` has the strategy `recreate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub park: Option<Span>,
 }
 
 /// One version of a service.
@@ -59,10 +64,23 @@ pub struct Refuse {
     pub reason: Name,
 }
 
+/// Checks how long requests are to wait. `path` is where that is said.
+pub fn check_park(park: Option<Span>, path: &str, problems: &mut Problems) {
+    let most = Span::from_secs(limits::PARK_SECONDS_MAX);
+    if let Some(park) = park.filter(|park| *park > most) {
+        problems.add(path, format!("{park} is longer than anybody waits"), format!("at most {most}; 0s: not at all"));
+    }
+}
+
 impl Service {
     /// The name of the stable version: the one named so, or the only one.
     pub fn stable_name(&self) -> Option<&Name> {
         self.stable.as_ref().or_else(|| self.versions.keys().next().filter(|_| self.versions.len() == 1))
+    }
+
+    /// How long a request waits while nobody can be reached; `None`: not at all.
+    pub fn parks(&self) -> Option<Span> {
+        self.park.or_else(|| self.rollout.as_ref()?.parks()).filter(|park| *park > Span::ZERO)
     }
 
     /// The known version names, for messages.
@@ -101,6 +119,7 @@ impl Service {
         if let Some(rollout) = &self.rollout {
             rollout.check(&format!("{path}.rollout"), problems);
         }
+        check_park(self.park, &format!("{path}.park"), problems);
     }
 
     fn check_versions(&self, path: &str, problems: &mut Problems) {

@@ -55,8 +55,9 @@ fn every_form_is_read_as_in_the_file() {
         ("on-failure", "undo"),
         ("version-label", "app.kubernetes.io/version"),
         ("inject", "true"),
+        ("park", "30s"),
     ]));
-    let Annotated { policy, visitor, options } = annotated.unwrap().unwrap();
+    let Annotated { policy, visitor, park, options } = annotated.unwrap().unwrap();
     let steps: Vec<_> = policy.steps().iter().map(ToString::to_string).collect();
     assert_eq!(steps, ["10%", "25% 10m", "50% approve", "100%"]);
     assert_eq!((policy.soak.to_string().as_str(), policy.on_deadline), ("2m", OnDeadline::Abort));
@@ -64,6 +65,7 @@ fn every_form_is_read_as_in_the_file() {
     assert_eq!(policy.latency.quantiles, [Quantile::P50]);
     assert!(matches!(policy.conversion.unwrap().path, PathMatch::Exact(path) if path.as_str() == "/buy"));
     assert_eq!((visitor.header.unwrap().as_str(), visitor.overridable), ("x-user-id", false));
+    assert_eq!(park, Some(Span::from_secs(30)));
     assert_eq!((options.on_failure, options.inject), (OnFailure::Undo, true));
     assert_eq!(options.version_label.as_str(), "app.kubernetes.io/version");
 }
@@ -84,7 +86,7 @@ fn every_problem_is_told_with_the_annotation_its_value_and_what_is_allowed() {
         (&[("soak", "2m")][..], &["tidegate.dev/strategy: missing; allowed: this field must be given"][..]),
         (
             &[("strategy", "Canary")],
-            &["tidegate.dev/strategy: unknown value `Canary`; allowed: `canary` or `blueGreen`"],
+            &["tidegate.dev/strategy: unknown value `Canary`; allowed: one of `canary`, `blueGreen`, `recreate`"],
         ),
         (
             &[("strategy", "canary"), ("soak", "soon"), ("inject", "yes"), ("visitor.by", "dice")],
@@ -112,6 +114,20 @@ fn every_problem_is_told_with_the_annotation_its_value_and_what_is_allowed() {
                 "tidegate.dev/steps[1]: 10% does not come after 20%; allowed: shares that rise from step to \
                  step",
                 "tidegate.dev/steps: \"20%, 10%\": the last step is not 100%; allowed: a list that ends in 100%",
+            ],
+        ),
+        (
+            &[("strategy", "recreate"), ("park", "1h"), ("pace", "time")],
+            &[
+                "tidegate.dev/park: 1h is longer than anybody waits; allowed: at most 10m; 0s: not at all",
+                "tidegate.dev/pace: \"time\": does not belong to this strategy; allowed: only with strategy: canary",
+            ],
+        ),
+        (
+            &[("strategy", "canary"), ("park", "long")],
+            &[
+                "tidegate.dev/park: \"long\" is not a duration; allowed: a duration such as 250ms, 10s, 5m, 1h30m or 2d, at \
+             most 366d",
             ],
         ),
         (
@@ -179,6 +195,7 @@ fn what_is_so_by_default_is_not_written() {
         &[("strategy", "blueGreen"), ("standby", "10m")],
         &[("strategy", "canary"), ("latency.enabled", "false"), ("latency.quantiles", "")],
         &[("strategy", "canary"), ("capacity", "follow"), ("visitor.by", "address")],
+        &[("strategy", "recreate"), ("startWithin", "2m"), ("park", "30s")],
     ] {
         let annotations = ours(pairs);
         assert_eq!(Annotated::read(&annotations).unwrap().unwrap().write(), annotations);
@@ -248,6 +265,7 @@ fn policy() -> impl Strategy<Value = Policy> {
     let kind = prop_oneof![
         canary.prop_map(|(steps, pace)| Policy { steps, pace, ..Policy::of(Way::Canary) }),
         blue_green.prop_map(|(switch_after, standby)| Policy { switch_after, standby, ..Policy::of(Way::BlueGreen) }),
+        prop::option::of(span()).prop_map(|start_within| Policy { start_within, ..Policy::of(Way::Recreate) }),
     ];
     let harm = prop_oneof![Just(MaxHarm::Auto), share(100..=500_000).prop_map(MaxHarm::Fixed)];
     let on_deadline = prop_oneof![Just(OnDeadline::Hold), Just(OnDeadline::Abort), Just(OnDeadline::Promote)];
@@ -302,9 +320,11 @@ fn visitor() -> impl Strategy<Value = Visitor> {
 
 proptest! {
     #[test]
-    fn whatever_a_file_can_say_annotations_can_say(policy in policy(), visitor in visitor(), options in options()) {
-        let mut annotated = Annotated { policy, visitor, options };
-        if annotated.policy.strategy == tidegate_config::policy::Strategy::BlueGreen && annotated.options.capacity == Capacity::Follow {
+    fn whatever_a_file_can_say_annotations_can_say(
+        policy in policy(), visitor in visitor(), park in prop::option::of(span()), options in options()
+    ) {
+        let mut annotated = Annotated { policy, visitor, park, options };
+        if annotated.policy.strategy != tidegate_config::policy::Strategy::Canary && annotated.options.capacity == Capacity::Follow {
             annotated.options.capacity = Capacity::Wait;
         }
         let written = annotated.write();
@@ -320,7 +340,7 @@ proptest! {
     fn no_annotations_panic(
         pairs in prop::collection::btree_map(
             "(tidegate.dev/)?(strategy|steps|soak|latency|visitor|conversion|inject|\\PC{0,4})((\\.|\\[)(path|exact|enabled|\\PC?)){0,5}",
-            "canary|blueGreen|true|10%|1m|/|\\PC*",
+            "canary|blueGreen|recreate|true|10%|1m|/|\\PC*",
             0..8,
         )
     ) {
@@ -329,7 +349,7 @@ proptest! {
 
     #[test]
     fn no_unknown_annotation_is_taken(annotated in policy(), name in "[A-Za-z]{1,8}([.-][A-Za-z]{1,8}){0,3}") {
-        let annotated = Annotated { policy: annotated, visitor: Visitor::default(), options: ClusterOptions::default() };
+        let annotated = Annotated { policy: annotated, visitor: Visitor::default(), park: None, options: ClusterOptions::default() };
         let mut annotations = annotated.write();
         let known = Annotated::read(&BTreeMap::from([(format!("{PREFIX}{name}"), "\u{1}".to_owned())])).unwrap_err();
         prop_assume!(known.iter().any(|problem| problem.wrong.contains("unknown annotation")));

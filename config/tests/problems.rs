@@ -75,7 +75,7 @@ fn problems_are_told_in_plain_words() {
             "canary",
             "rollout: the text \"canary\"; allowed: a group of fields with a strategy, for ",
         ),
-        ("strategy: canary", "strategy: Canary", "strategy: unknown value `Canary`; allowed: `canary` or `blueGreen`"),
+        ("strategy: canary", "strategy: Canary", "unknown value `Canary`; allowed: one of `canary`, "),
         ("9002']", "9002'], share: 10", "v2.share: the number 10; allowed: a percentage from 0% to 100%"),
         ("listeners:", "workers: 0\nlisteners:", "workers: the number 0; allowed: a whole number, 1 or more"),
         (
@@ -172,10 +172,14 @@ fn policies_are_checked_against_themselves() {
         ("strategy: canary, conversion: {path: {exact: /buy}, margin: 5%}", "services.shop.rollout.conversion.margin"),
         ("strategy: canary, conversion: {path: {exact: /buy}, window: 15d}", "services.shop.rollout.conversion.window"),
         ("strategy: canary, maxHarm: 0%", "services.shop.rollout.maxHarm"),
-        ("strategy: recreate", "services.shop.rollout.strategy"),
+        ("strategy: shadow", "services.shop.rollout.strategy"),
+        ("strategy: recreate, steps: [100%]", "services.shop.rollout.steps"),
+        ("strategy: recreate, standby: 1m", "services.shop.rollout.standby"),
+        ("strategy: blueGreen, startWithin: 1m", "services.shop.rollout.startWithin"),
     ] {
         check(&policy(text), &[place]);
     }
+    check(&GOOD.replace("    rollout:", "    park: 601s\n    rollout:"), &["services.shop.park"]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod gates;
 mod life;
 #[path = "engine/properties.rs"]
 mod properties;
+#[path = "engine/recreate.rs"]
+mod recreate;
 #[path = "engine/report.rs"]
 mod report;
 #[path = "engine/rules.rs"]

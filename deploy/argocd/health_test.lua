@@ -49,6 +49,7 @@ local rows = {
   { "Progressing", good .. "Progressing=True/Approval", "Suspended", "what is going on" },
   { "Progressing", "Accepted=True Degraded=True/GateRefused", "Degraded", "Degraded says why" },
   { "Standby", good, "Progressing", "what is going on" },
+  { "Recreating", good, "Progressing", "what is going on" },
   { "Paused", good .. "Paused=True", "Suspended", "what is going on" },
   { "Undecided", "Degraded=True/Undecided", "Degraded", "Degraded says why" },
   { "Aborted", "Degraded=True/Aborted", "Degraded", "Degraded says why" },

@@ -126,6 +126,7 @@ impl Row {
         let strategy = self.strategy.map(|strategy| match strategy {
             Strategy::Canary => "canary",
             Strategy::BlueGreen => "blueGreen",
+            Strategy::Recreate => "recreate",
         });
         let step = self.step.map(|step| match self.steps {
             Some(all) => format!("{step}/{all}"),
@@ -157,7 +158,7 @@ impl Row {
 /// The colours of phases: what went well, what waits for somebody, what did not go well.
 pub(crate) const PAINT: Paint = |cell| match cell {
     "Promoted" => Some("32"),
-    "Paused" | "Undecided" | "Standby" => Some("33"),
+    "Paused" | "Undecided" | "Standby" | "Recreating" => Some("33"),
     "Aborted" => Some("31"),
     _ => None,
 };

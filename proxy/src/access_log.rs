@@ -148,6 +148,14 @@ impl Line<'_> {
         }
     }
 
+    /// The request is tried once more under a newer snapshot.
+    pub(crate) fn renew(&self, snapshot: &Arc<Snapshot>) {
+        let Some(open) = &self.0 else { return };
+        let mut entry = open.entry.borrow_mut();
+        entry.snapshot = Arc::clone(snapshot);
+        entry.chosen = None;
+    }
+
     /// Another arm is asked, because the version could not be reached.
     pub(crate) fn fell_back(&self, arm: usize) {
         let Some(open) = &self.0 else { return };

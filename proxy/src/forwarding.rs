@@ -14,7 +14,7 @@ pub(crate) struct Forwarding<'a> {
     /// The lines that are the same for all requests of the client's connection.
     pub(crate) client: &'a [u8],
     /// The host that the client asked for.
-    pub(crate) host: HeaderValue,
+    pub(crate) host: &'a HeaderValue,
     /// Whether the client asks for another protocol.
     pub(crate) upgrades: bool,
     /// Identifies the request in the logs of everybody it passes; `None` where the client has named it.
@@ -50,12 +50,8 @@ mod tests {
     #[test]
     fn a_client_is_told_of_in_whole_lines() {
         let client = client_lines([192, 0, 2, 1].into(), false);
-        let forwarding = Forwarding {
-            client: &client,
-            host: HeaderValue::from_static("shop.example:8080"),
-            upgrades: false,
-            id: None,
-        };
+        let host = HeaderValue::from_static("shop.example:8080");
+        let forwarding = Forwarding { client: &client, host: &host, upgrades: false, id: None };
         let mut text = Vec::new();
         forwarding.write_to(&mut text);
         let expected =

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tidegate_config::limits;
 
@@ -19,11 +19,12 @@ use crate::forward::{self, Answer, Patience, forward};
 use crate::forwarding::Forwarding;
 use crate::headers::{self, Accepted};
 use crate::opening::Entrance;
+use crate::parked::{self, Place};
 use crate::record::{self, Assigned, Outcome};
 use crate::refused::Refusal;
 use crate::route::{Missed, Target};
 use crate::shard::Cause;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Service, Snapshot};
 use crate::timer::Deadline;
 use crate::upgrade::Upgrade;
 use crate::upload::{Progress, RequestBody};
@@ -86,7 +87,7 @@ fn refused(worker: &Worker, error: &Error) -> Response<ResponseBody> {
 
 async fn respond(
     client: &Client,
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     line: &Line<'_>,
     request: &mut Option<Request<RequestBody>>,
     progress: Option<Rc<Progress>>,
@@ -94,46 +95,33 @@ async fn respond(
 ) -> Result<Response<ResponseBody>, Error> {
     let worker = &*client.worker;
     let limit = worker.part_of(snapshot.limits.requests_in_flight);
-    let admission = worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?;
+    let admission = Some(worker.gate.admit(&client.activity, limit).ok_or(Error::Overloaded)?);
     let Some(head) = request else { return Err(Error::ClientGone) };
-    let (target, accepted) = accept(snapshot, &client.entrance, head)?;
-    let service = &snapshot.services[target.service];
-    let visitor = if service.splits() {
-        Some(Visitor::of(snapshot, service, head.headers(), &accepted, client.address, || worker.random()))
-    } else {
-        Visitor::choosing(service, &accepted)
-    };
-    let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
-    let may_convert = record::may_convert(service, head.method(), head.uri().path());
-    let secure = client.entrance.secure;
-    let assigned = Assigned { worker, snapshot, line, secure, service, arm, visitor, may_convert };
-    let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
+    let accepted = check(head)?;
     *head.version_mut() = Version::HTTP_11;
     let id = accepted.id.is_none().then(|| worker.request_id());
-    let forwarding = Forwarding { client: &client.lines, host: accepted.host, upgrades: accepted.upgrades, id };
-    line.sent(id, target.service, &assigned);
-
-    let sent = send(request, &forwarding, progress, target, &assigned).await;
-    let latency = now().saturating_duration_since(started);
-    unanswered.settled.set(true);
-    match sent {
-        Ok(sent) => Ok(answered(client, &assigned, sent, admission, latency)),
-        Err(error) => Ok(failed(&assigned, &error, latency)),
+    let forwarding = Forwarding { client: &client.lines, host: &accepted.host, upgrades: accepted.upgrades, id };
+    let place = None;
+    let mut admitted =
+        Admitted { client, line, request, accepted: &accepted, forwarding, progress, started, admission, place };
+    match admitted.attempt(snapshot).await? {
+        Attempt::Answered(response) => Ok(response),
+        // Rare, so it gets no room in the future of every request.
+        Attempt::Parked => Box::pin(parked::wait(&mut admitted, snapshot)).await,
     }
 }
 
-/// Checks the request and finds its route.
-fn accept(
-    snapshot: &Snapshot,
-    entrance: &Entrance,
-    request: &mut Request<RequestBody>,
-) -> Result<(Target, Accepted), Error> {
+/// Checks a request before anything is looked up for it.
+fn check(request: &mut Request<RequestBody>) -> Result<Accepted, Error> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::URI_BYTES_MAX) {
         return Err(Error::TargetTooLong);
     }
-    let accepted = headers::accept(request)?;
-    let host = headers::without_port(&accepted.host);
-    let path = request.uri().path();
+    headers::accept(request)
+}
+
+/// Finds the route of a request that was accepted.
+fn find(snapshot: &Snapshot, entrance: &Entrance, path: &str, host: &HeaderValue) -> Result<Target, Error> {
+    let host = headers::without_port(host);
     let door = snapshot.routes.at(entrance.address);
     let sni = entrance.sni.as_deref();
     let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -141,10 +129,77 @@ fn accept(
     } else {
         door.find(host, path, sni)
     };
-    match found {
-        Ok(target) => Ok((target, accepted)),
-        Err(Missed::NoRoute) => Err(Error::NoRoute),
-        Err(Missed::Misdirected) => Err(Error::Misdirected),
+    found.map_err(|missed| match missed {
+        Missed::NoRoute => Error::NoRoute,
+        Missed::Misdirected => Error::Misdirected,
+    })
+}
+
+/// A request that was let in and is well formed.
+pub(crate) struct Admitted<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) line: &'a Line<'a>,
+    request: &'a mut Option<Request<RequestBody>>,
+    accepted: &'a Accepted,
+    forwarding: Forwarding<'a>,
+    progress: Option<Rc<Progress>>,
+    started: Instant,
+    /// Until the response takes it.
+    admission: Option<Admission>,
+    /// Among those that wait, once it has had to.
+    place: Option<Place>,
+}
+
+/// What became of a request under one snapshot.
+pub(crate) enum Attempt {
+    /// It has an answer, maybe our own.
+    Answered(Response<ResponseBody>),
+    /// Nobody could be reached who would answer it, it was not sent, and it may wait for somebody.
+    Parked,
+}
+
+impl Admitted<'_> {
+    /// Answers the request under a snapshot.
+    pub(crate) async fn attempt(&mut self, snapshot: &Snapshot) -> Result<Attempt, Error> {
+        let Self { client, line, accepted, started, .. } = *self;
+        let worker = &*client.worker;
+        let Some(head) = &*self.request else { return Err(Error::ClientGone) };
+        let target = find(snapshot, &client.entrance, head.uri().path(), &accepted.host)?;
+        let service = &snapshot.services[target.service];
+        let visitor = if service.splits() {
+            Some(Visitor::of(snapshot, service, head.headers(), accepted, client.address, || worker.random()))
+        } else {
+            Visitor::choosing(service, accepted)
+        };
+        let arm = visitor.map_or_else(|| service.arm_at(0), |visitor| visitor.arm(service));
+        let may_convert = record::may_convert(service, head.method(), head.uri().path());
+        let secure = client.entrance.secure;
+        let assigned = Assigned { worker, snapshot, line, secure, service, arm, visitor, may_convert };
+        let unanswered = Unanswered { assigned: &assigned, started, settled: Cell::new(false) };
+        line.sent(self.forwarding.id, target.service, &assigned);
+
+        let sent = send(self.request, &self.forwarding, self.progress.clone(), target, &assigned).await;
+        let latency = now().saturating_duration_since(started);
+        unanswered.settled.set(true);
+        match (sent, self.admission.take()) {
+            (Ok(sent), Some(admission)) => Ok(Attempt::Answered(answered(client, &assigned, sent, admission, latency))),
+            (Ok(_), None) => Err(Error::ClientGone),
+            (Err(error), admission) if self.may_park(snapshot, service, &error, latency) => {
+                self.admission = admission;
+                Ok(Attempt::Parked)
+            }
+            (Err(error), _) => Ok(Attempt::Answered(failed(&assigned, &error, latency))),
+        }
+    }
+
+    /// Whether a request that got no answer may wait for one: it is as it came, its time is not over, and there is a place.
+    fn may_park(&mut self, snapshot: &Snapshot, service: &Service, error: &Error, waited: Duration) -> bool {
+        let unreached = matches!(error, Error::NoEndpoint | Error::Connect(_) | Error::ConnectTimeout);
+        let waits = service.park.is_some_and(|park| waited < park) && unreached && self.request.is_some();
+        if waits && self.place.is_none() {
+            self.place = Place::among(&self.client.worker, snapshot);
+        }
+        waits && self.place.is_some()
     }
 }
 

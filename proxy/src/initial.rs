@@ -64,6 +64,7 @@ fn service(name: &Name, application: SocketAddr) -> Service {
         versions: BTreeMap::from([(name.clone(), version)]),
         rollout: None,
         visitor: Visitor { header: None, by: Identity::Request, overridable: false },
+        park: None,
     }
 }
 

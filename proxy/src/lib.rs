@@ -32,6 +32,7 @@ mod metrics;
 mod muted;
 mod opening;
 mod outbox;
+mod parked;
 mod pool;
 mod protocol;
 mod record;

@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::now;
 use crate::histogram::{BUCKETS, EDGES_SECONDS};
+use crate::parked::Parked;
 use crate::refused::{Refusal, Refused};
 use crate::registry::{self, Closed, Evidence, Service};
 use crate::server::Proxy;
@@ -69,6 +70,7 @@ impl Collector for Export {
         let mut family = encoder.encode_descriptor("tidegate_access_log_dropped", help, None, MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, _, u64>(&dropped, None)?;
         refused(encoder, self.proxy.state().refused())?;
+        parked(encoder, self.proxy.state().parked())?;
         Self::endpoints(encoder, &current)?;
 
         let registry = self.proxy.state().registry();
@@ -164,6 +166,17 @@ fn refused(encoder: &mut DescriptorEncoder, refused: &Refused) -> fmt::Result {
     counter(encoder, "tidegate_refused_requests", help, |family| {
         Refusal::ALL.iter().try_for_each(|refusal| family.add(&[("reason", refusal.label())], refused.sum(*refusal)))
     })
+}
+
+fn parked(encoder: &mut DescriptorEncoder, parked: &Parked) -> fmt::Result {
+    let help = "Requests that wait for somebody to answer them";
+    let waiting = i64::try_from(parked.waiting()).unwrap_or(i64::MAX);
+    encoder
+        .encode_descriptor("tidegate_parked_requests_waiting", help, None, MetricType::Gauge)?
+        .encode_gauge(&waiting)?;
+    let help = "Requests that had to wait for somebody to answer them";
+    let mut family = encoder.encode_descriptor("tidegate_parked_requests", help, None, MetricType::Counter)?;
+    family.encode_counter::<NoLabelSet, _, u64>(&parked.all(), None)
 }
 
 /// The three labels of an evidence series.

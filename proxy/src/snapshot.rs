@@ -77,6 +77,8 @@ pub struct Service {
     pub trip: Option<Arc<Trip>>,
     /// The arm that takes a request whose own version cannot be reached: stable.
     pub fallback: usize,
+    /// How long a request waits while nobody can be reached; `None`: not at all.
+    pub(crate) park: Option<Duration>,
 }
 
 /// A version and its part of the line.

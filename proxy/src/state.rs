@@ -12,6 +12,7 @@ use tidegate_config::{Address, Config, Name, Problems, Publication, Span, Split}
 use crate::clock::now;
 use crate::cohort::Window;
 use crate::endpoint::Endpoint;
+use crate::parked::Parked;
 use crate::refused::Refused;
 use crate::registry::Registry;
 use crate::route::RouteTable;
@@ -31,6 +32,7 @@ pub struct State {
     current: ArcSwap<Snapshot>,
     registry: Arc<Mutex<Registry>>,
     refused: Refused,
+    parked: Parked,
     workers: usize,
     origin: Instant,
     /// Serialises changes; holds what outlives a snapshot.
@@ -67,8 +69,8 @@ impl State {
         let tls = carried.keyring.table(&publication.config)?;
         let snapshot = build(publication, resolved, workers, origin, tls, &mut lock(&registry), &mut carried);
         let current = ArcSwap::from_pointee(snapshot);
-        let refused = Refused::new(workers);
-        Ok(Self { current, registry, refused, workers, origin, carried: Mutex::new(carried) })
+        let (refused, parked) = (Refused::new(workers), Parked::new(workers));
+        Ok(Self { current, registry, refused, parked, workers, origin, carried: Mutex::new(carried) })
     }
 
     /// Reads the certificates of a configuration, as a publication of it will need them.
@@ -109,6 +111,11 @@ impl State {
     /// The counters of requests that were refused before a route was found.
     pub(crate) fn refused(&self) -> &Refused {
         &self.refused
+    }
+
+    /// The requests that wait for somebody to answer them.
+    pub(crate) fn parked(&self) -> &Parked {
+        &self.parked
     }
 
     /// The counters.
@@ -174,6 +181,7 @@ fn build(
             facts_cookie,
             trip,
             fallback,
+            park: configured.parks().map(Into::into),
         });
     }
     registry.retain(|name| publication.splits.contains_key(name));

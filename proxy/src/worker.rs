@@ -18,6 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::firsts::{Firsts, Memory};
 use crate::ledger::Reporter;
 use crate::outbox::Outbox;
+use crate::parked::Parked;
 use crate::pool::Pool;
 use crate::refused::Refusal;
 use crate::snapshot::Snapshot;
@@ -86,6 +87,11 @@ impl Worker {
     /// Counts a request that is refused before a route is found.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         self.state.refused().count(self.index, refusal);
+    }
+
+    /// The requests that wait for somebody to answer them.
+    pub(crate) fn parked(&self) -> &Parked {
+        self.state.parked()
     }
 
     /// The part of a limit of the whole process that this worker may use.

@@ -95,6 +95,7 @@ fn phase(report: &Report) -> String {
         Phase::Paused => "paused".to_owned(),
         Phase::Undecided => "undecided".to_owned(),
         Phase::Standby => "standby".to_owned(),
+        Phase::Recreating => "recreating".to_owned(),
         Phase::Promoted => "promoted".to_owned(),
         Phase::Aborted => "rolled back".to_owned(),
     }

@@ -42,7 +42,7 @@ impl Exit {
     pub fn of(view: &ServiceView) -> Option<Self> {
         let Some(report) = &view.rollout else { return Some(Self::Done) };
         match report.phase {
-            Phase::Progressing | Phase::Paused | Phase::Standby => None,
+            Phase::Progressing | Phase::Paused | Phase::Standby | Phase::Recreating => None,
             over @ (Phase::Undecided | Phase::Promoted | Phase::Aborted) => Some(over.into()),
         }
     }
@@ -53,7 +53,9 @@ impl From<Phase> for Exit {
         match phase {
             Phase::Promoted => Self::Done,
             Phase::Aborted => Self::RolledBack,
-            Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby => Self::Undecided,
+            Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby | Phase::Recreating => {
+                Self::Undecided
+            }
         }
     }
 }

@@ -134,6 +134,7 @@ fn phase(phase: Phase) -> &'static str {
         Phase::Paused => "paused",
         Phase::Undecided => "undecided at the deadline",
         Phase::Standby => "switched, the old version on standby",
+        Phase::Recreating => "switched, the new version is awaited",
         Phase::Promoted => "promoted",
         Phase::Aborted => "rolled back",
     }

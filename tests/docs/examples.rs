@@ -14,14 +14,14 @@ use super::markdown::{file, text};
 fn every_example_is_good() {
     let entries = fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
-    assert_eq!(files.len(), 7, "{files:?}");
+    assert_eq!(files.len(), 8, "{files:?}");
     // Together with the certificate that one of them names.
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("examples");
     fs::create_dir_all(&directory).unwrap();
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["shop.example".to_owned()]).unwrap();
     fs::write(directory.join("shop.pem"), cert.pem()).unwrap();
     fs::write(directory.join("shop.key"), signing_key.serialize_pem()).unwrap();
-    let (mut canaries, mut blue_greens, mut fixed) = (0, 0, 0);
+    let (mut canaries, mut blue_greens, mut recreates, mut fixed) = (0, 0, 0, 0);
     for path in &files {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.starts_with("# "), "{}: says not what it shows", path.display());
@@ -31,6 +31,7 @@ fn every_example_is_good() {
         match strategies[..] {
             [Strategy::Canary] => canaries += 1,
             [Strategy::BlueGreen] => blue_greens += 1,
+            [Strategy::Recreate] => recreates += 1,
             [] => fixed += 1,
             _ => panic!("{}: several rollouts", path.display()),
         }
@@ -39,7 +40,7 @@ fn every_example_is_good() {
         let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).arg("check").arg("-c").arg(copy).output().unwrap();
         assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
     }
-    assert_eq!((canaries, blue_greens, fixed), (4, 1, 2));
+    assert_eq!((canaries, blue_greens, recreates, fixed), (4, 1, 1, 2));
 }
 
 #[test]

@@ -47,8 +47,11 @@ fn examples_of_annotations_are_good() {
     let mut seen = 0;
     for (name, value) in examples() {
         let short = name.strip_prefix(PREFIX).unwrap();
-        let blue_green = ["switchAfter", "standby"].contains(&short);
-        let strategy = if blue_green { "blueGreen" } else { "canary" };
+        let strategy = match short {
+            "switchAfter" | "standby" => "blueGreen",
+            "startWithin" => "recreate",
+            _ => "canary",
+        };
         let mut annotations = BTreeMap::from([(format!("{PREFIX}strategy"), strategy.to_owned())]);
         if short.starts_with("conversion.") && !short.starts_with("conversion.path.") {
             annotations.insert(format!("{PREFIX}conversion.path.exact"), "/".to_owned());

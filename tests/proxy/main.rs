@@ -19,6 +19,7 @@ mod http2;
 mod limits;
 mod listeners;
 mod malformed;
+mod parking;
 mod refused;
 mod resting;
 mod reuse;

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -52,7 +52,15 @@ struct Shared {
 
 impl Backend {
     pub(crate) async fn start(version: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(version, TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// A version at an address that refused connections so far.
+    pub(crate) fn start_at(version: &'static str, reserved: Reserved) -> Self {
+        Self::serve(version, reserved.socket.listen(1_024).unwrap())
+    }
+
+    fn serve(version: &'static str, listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             version,
@@ -118,6 +126,20 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
     Ok(response)
+}
+
+/// An address that refuses connections until a version is started at it.
+pub(crate) struct Reserved {
+    pub(crate) address: SocketAddr,
+    socket: TcpSocket,
+}
+
+impl Reserved {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self { address: socket.local_addr().unwrap(), socket }
+    }
 }
 
 /// Two versions of one service.

@@ -19,5 +19,6 @@ mod crashes;
 mod descriptors;
 mod permissions;
 mod promotion;
+mod recreate;
 mod reload;
 mod signals;

@@ -26,6 +26,12 @@ pub(super) fn at_most_14_days(allowed: &str) -> Value {
     rule(r#"!self.matches("^0*(1[5-9]|[2-9][0-9]|[1-9][0-9][0-9])d")"#, allowed)
 }
 
+/// A span of at most so many minutes. CEL knows no days: what is written with them is left to the controller.
+pub(super) fn at_most_minutes(minutes: u32, allowed: &str) -> Value {
+    let formed = format!("{} && !self.contains('d')", matches("self", SPAN));
+    rule(format!("!({formed}) || duration(self) <= duration('{minutes}m')"), allowed)
+}
+
 /// Rules between the fields of a policy.
 pub(crate) fn policy() -> Value {
     let only = |field: &str, strategy: &str| {
@@ -37,6 +43,7 @@ pub(crate) fn policy() -> Value {
         only("pace", "canary"),
         only("switchAfter", "blueGreen"),
         only("standby", "blueGreen"),
+        only("startWithin", "recreate"),
         deadline(),
     ])
 }

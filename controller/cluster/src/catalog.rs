@@ -55,6 +55,7 @@ impl Entry {
             versions: BTreeMap::from([(version.clone(), found)]),
             rollout: None,
             visitor,
+            park: None,
         };
         let arms = vec![Arm { version: version.clone(), share: Share::ALL }];
         let split = Split { epoch: 0, salt, arms, stable: version, canary: None, rollout: None, rollout_began: 0 };

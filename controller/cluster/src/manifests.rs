@@ -63,6 +63,7 @@ pub(crate) fn asked(service: &str) -> Asked {
         name: format!("{service}.default").parse().unwrap(),
         policy: Policy::of(Strategy::Canary),
         visitor: Visitor::default(),
+        park: None,
         label: "version".into(),
         port: None,
         stable: None,

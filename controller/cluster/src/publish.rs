@@ -183,6 +183,7 @@ impl Services<'_> {
             versions,
             rollout: None,
             visitor: Visitor { by: Identity::Request, ..Visitor::default() },
+            park: None,
         };
         let salt = salt(&self.keys.master, name, None);
         let split = Split { epoch: 0, salt, arms, stable, canary: None, rollout: None, rollout_began: 0 };

@@ -13,7 +13,7 @@ mod status;
 
 pub use gate::{Before, GATE_LABEL, Gate, GateJob, JobFault, VERSION_LABEL};
 pub use gate_status::{GateState, GateStatus};
-pub use memory::{Answered, Memory};
+pub use memory::{Answered, GivenWay, Memory, Size};
 pub use spec::{Rollout, RolloutSpec};
 pub use status::{CommandStatus, Decision, Phase, RecordTooLarge, RolloutStatus};
 pub(crate) use status::{shortened, word};

@@ -8,7 +8,7 @@ mod jobs;
 mod known;
 mod picture;
 mod rollouts;
-mod scale_down;
+mod scale;
 mod tell;
 mod trust;
 mod undo;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use tidegate_config::policy::{Policy, Strategy};
-use tidegate_config::{Address, Name, Service, Share, Version, Visitor};
+use tidegate_config::{Address, Name, Service, Share, Span, Version, Visitor};
 
+use crate::rollout_object::GivenWay;
 use crate::versions::{
-    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover, is_usable, roles, service_port,
+    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover, discover_beside, is_usable, roles,
+    service_port,
 };
 use crate::world::{Key, World};
 use valve::Valve;
@@ -25,6 +27,8 @@ pub struct Ask<'a> {
     pub policy: &'a Policy,
     /// Who counts as one visitor.
     pub visitor: &'a Visitor,
+    /// How long a request waits while nobody can be reached.
+    pub park: Option<Span>,
     /// The pod label that tells versions of several workloads apart.
     pub label: &'a str,
     /// The name or number of the port that is judged; may be left out with a single port.
@@ -37,6 +41,8 @@ pub struct Ask<'a> {
     pub opens: Option<(&'a Name, Share)>,
     /// Whether a version is tried before a pod of it can take a visitor: its pods are held until something has succeeded.
     pub unstarted: bool,
+    /// The stable version, where its workloads have given way to the canary's.
+    pub given_way: Option<&'a GivenWay>,
 }
 
 /// A Service as it is at the moment.
@@ -82,7 +88,10 @@ pub enum Unreleasable {
 /// `trusted` are versions that were stable before: whoever goes back to one of them must not wait for us.
 pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
     let port = port(world, ask)?;
-    let discovery = discover(world, ask.service, ask.label)?;
+    let discovery = match ask.given_way {
+        Some(given_way) => discover_beside(world, ask.service, ask.label, given_way)?,
+        None => discover(world, ask.service, ask.label)?,
+    };
     let Roles { stable, canary } = roles(world, &discovery, remembered, trusted, ask.stable)?;
     // A version is tried once it has a pod that can take a visitor.
     let canary = canary.filter(|name| ask.unstarted || usable(world, &discovery.versions[name]) > 0);
@@ -108,7 +117,8 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let stays = |found: &Found| found.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none());
     let left = discovery.versions.iter().filter(|(_, found)| stays(found)).map(|(name, _)| name.clone()).collect();
     let rollout = canary.is_some().then(|| ask.policy.clone());
-    let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor: ask.visitor.clone() };
+    let (visitor, park) = (ask.visitor.clone(), ask.park);
+    let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor, park };
     Ok(Site { way: discovery.way, service, left, capacity, to_open, to_shut })
 }
 
@@ -128,12 +138,14 @@ fn usable(world: &World, found: &Found) -> usize {
 }
 
 /// The most visitors that the canary's usable pods can take. Of a canary all pods share the visitors, so it is their part in
-/// all of them; blue/green brings every visitor to the new ones, so as many as each of the stable version's takes now.
+/// all of them; blue/green brings every visitor to the new ones, so as many as each of the stable version's takes now. Who
+/// comes when the stable version is gone shares with nobody.
 fn capacity(world: &World, discovery: &Discovery, strategy: Strategy, canary: &Name, stable: &Name) -> Share {
     let count = |name: &Name| discovery.versions.get(name).map_or(0, |found| usable(world, found));
     let (canary, stable) = (count(canary), count(stable));
     match strategy {
         Strategy::Canary => ratio(canary, canary + stable),
+        Strategy::Recreate => Share::ALL,
         Strategy::BlueGreen => ratio(canary.min(stable), stable.max(1)),
     }
 }

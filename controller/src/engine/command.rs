@@ -73,6 +73,10 @@ impl Status {
             (Phase::Undecided, Verb::Pause | Verb::Resume) => {
                 refuse("its deadline has passed and it waits for a decision", "promote or abort")
             }
+            (Phase::Recreating, Verb::Pause | Verb::Resume) => refuse(
+                "the old version is going already",
+                "abort to return, or promote to end the wait for the new one",
+            ),
             (Phase::Standby, Verb::Pause | Verb::Resume) => {
                 refuse("all visitors are on the new version already", "promote to end the standby, or abort to return")
             }
@@ -80,7 +84,7 @@ impl Status {
                 Some(gate) => refuse(&format!("{gate} must succeed first"), "to wait for it, or abort"),
                 None => Ok(()),
             },
-            (Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby, _) => Ok(()),
+            (Phase::Progressing | Phase::Paused | Phase::Undecided | Phase::Standby | Phase::Recreating, _) => Ok(()),
         }
     }
 

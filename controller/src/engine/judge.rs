@@ -33,7 +33,8 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Jud
     }
     let weighed = status.weigh();
     let verdict = bounds(status).verdict(&weighed.findings());
-    if endpoints.only_canary_down() {
+    // What is to start when the old version is gone is down before.
+    if endpoints.only_canary_down() && status.policy.strategy != Strategy::Recreate {
         return Judgement::Abort(Rule::HardFact);
     }
     if tripped {
@@ -54,8 +55,23 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Jud
         Phase::Standby if status.in_force() && status.timers.step_ms >= status.policy.standby().millis() => {
             Judgement::Promote(Rule::Standby)
         }
-        Phase::Standby | Phase::Paused | Phase::Undecided | Phase::Promoted | Phase::Aborted => Judgement::Stay,
+        Phase::Recreating if status.in_force() => recreating(status, endpoints),
+        Phase::Standby | Phase::Recreating | Phase::Paused | Phase::Undecided | Phase::Promoted | Phase::Aborted => {
+            Judgement::Stay
+        }
     }
+}
+
+/// The new version is there once it has answered, or has somebody who could while nobody of the old one is left. Where it can
+/// be connected to and nobody has asked it for anything, nothing is known, and nothing moves.
+fn recreating(status: &Status, endpoints: Endpoints) -> Judgement {
+    let alone = endpoints.stable_total == 0 && endpoints.canary_reachable > 0;
+    if alone || status.log.answered() > 0 {
+        return Judgement::Promote(Rule::Reached);
+    }
+    let late = status.timers.step_ms >= status.policy.start_within().millis();
+    let nobody = endpoints.canary_reachable == 0;
+    if late && nobody { Judgement::Abort(Rule::StartWithin) } else { Judgement::Stay }
 }
 
 /// The bounds a policy sets.
@@ -91,10 +107,11 @@ fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weigh
             Concern::Harm => Hold::Harm,
         });
     }
-    if endpoints.canary_down() {
+    if endpoints.canary_down() && status.policy.strategy != Strategy::Recreate {
         return Some(Hold::NoEndpoint);
     }
     match (status.policy.strategy, status.step) {
+        (Strategy::Recreate, _) => None,
         (Strategy::BlueGreen, _) => hold_preview(status),
         (Strategy::Canary, None) => hold_baseline(status),
         (Strategy::Canary, Some(_)) => hold_step(status, weighed),
@@ -139,6 +156,7 @@ fn hold_step(status: &Status, weighed: &Weighed) -> Option<Hold> {
 /// The rule by which a share rises when nothing holds it.
 fn rule(status: &Status) -> Rule {
     match (status.policy.strategy, status.step, status.policy.pace()) {
+        (Strategy::Recreate, ..) => Rule::Recreate,
         (Strategy::BlueGreen, ..) => Rule::SwitchAfter,
         (Strategy::Canary, None, _) => Rule::Baseline,
         (Strategy::Canary, Some(_), Pace::Evidence) => Rule::Assurance,

@@ -75,6 +75,12 @@ impl EvidenceLog {
             .fold(Default::default(), |(canary, stable), row| (canary.plus(&row.canary), stable.plus(&row.stable)))
     }
 
+    /// Requests that the canary has answered since it has all visitors.
+    pub(crate) fn answered(&self) -> u64 {
+        let alone = self.0.iter().filter(|row| row.exposure.stable <= 0.0).map(|row| row.canary);
+        alone.fold(0, |sum, tally| sum.saturating_add(tally.requests.saturating_sub(tally.failures)))
+    }
+
     /// Visitors and those who met a failure, as judged: canary, stable.
     pub(crate) fn failures(&self) -> (Counts, Counts) {
         let judged = self.compared().filter(|row| row.judged);

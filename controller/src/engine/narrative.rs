@@ -1,5 +1,7 @@
 //! Each decision in a sentence.
 
+use tidegate_config::policy::Strategy;
+
 use super::hold::Hold;
 use super::plan::HarmFrom;
 use super::record::{Action, OWN_ACTOR, Record, Rule, Signal};
@@ -17,6 +19,14 @@ pub(crate) fn sentence(record: &Record, status: &Status) -> String {
     match record.action {
         Action::Start => started(status),
         Action::Advance => format!("From {} to {}: {}.", record.from, record.to, why_advance(record, actor)),
+        Action::Switch if status.policy.strategy == Strategy::Recreate => format!(
+            "All visitors to {}: {} goes before it starts, and requests wait meanwhile. Where nobody of {} can be reached \
+             within {}, all goes back.",
+            status.canary,
+            status.stable,
+            status.canary,
+            status.policy.start_within()
+        ),
         Action::Switch => format!(
             "All visitors to {}; {} stays hot for {}. Nothing is compared from here on: by itself this reverts only where \
              no endpoint of {} takes requests.",
@@ -34,6 +44,9 @@ pub(crate) fn sentence(record: &Record, status: &Status) -> String {
 
 fn started(status: &Status) -> String {
     let opening = format!("Started {} against {} at 0%.", status.canary, status.stable);
+    if status.policy.strategy == Strategy::Recreate {
+        return format!("{opening} The two do not run at the same time, so nothing is compared.");
+    }
     if !status.compares() {
         return format!("{opening} It can be previewed; nothing is compared.");
     }

@@ -74,6 +74,12 @@ pub enum Rule {
     SwitchAfter,
     /// Blue/green: `standby` passed.
     Standby,
+    /// Recreate: nothing must be done any more before the old version goes.
+    Recreate,
+    /// Recreate: the new version can be reached.
+    Reached,
+    /// Recreate: it could not be within `startWithin`.
+    StartWithin,
 }
 
 /// What was done.
@@ -84,7 +90,7 @@ pub enum Action {
     Start,
     /// On to the next share.
     Advance,
-    /// Blue/green: all visitors to the new version, the old one stays hot.
+    /// All visitors to the new version; of blue/green the old one stays hot, of recreate it goes.
     Switch,
     /// The canary becomes the version of all visitors.
     Promote,

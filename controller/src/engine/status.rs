@@ -28,6 +28,8 @@ pub enum Phase {
     Undecided,
     /// Blue/green: all visitors are on the new version, the old one is kept hot.
     Standby,
+    /// Recreate: all visitors are the new version's, the old one goes, and the new one is awaited.
+    Recreating,
     /// Over: the canary has all visitors.
     Promoted,
     /// Over: stable has all visitors.
@@ -215,6 +217,9 @@ impl Status {
     /// first one. Of blue/green they are one.
     pub fn least_ms(&self) -> Vec<u64> {
         let policy = &self.policy;
+        if policy.strategy == Strategy::Recreate {
+            return vec![0];
+        }
         if policy.strategy == Strategy::BlueGreen {
             let preview = policy.switch_after.map_or(0, Span::millis);
             return vec![preview + policy.standby().millis()];

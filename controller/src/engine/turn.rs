@@ -189,10 +189,12 @@ impl<'a> Turn<'a> {
     fn promote(&mut self, rule: Rule, actor: &str) {
         let sight = Sight::of(&self.status);
         let last = self.status.policy.steps().len() - 1;
-        let switches = !self.status.compares() && self.status.phase != Phase::Standby;
+        let has_all = matches!(self.status.phase, Phase::Standby | Phase::Recreating);
+        let switches = !self.status.compares() && !has_all;
         let from = if self.status.share == Share::ALL { Share::ALL } else { self.move_to(Share::ALL, Some(last)) };
         if switches {
-            self.status.phase = Phase::Standby;
+            let recreates = self.status.policy.strategy == Strategy::Recreate;
+            self.status.phase = if recreates { Phase::Recreating } else { Phase::Standby };
             self.record(rule, Action::Switch, from, actor, sight);
         } else {
             self.finish(Phase::Promoted);

@@ -134,7 +134,10 @@ fn meaning(record: &Record, status: &Status) -> String {
             )
         }
         (_, Rule::Command) => "This was somebody's decision, not one by evidence.".to_owned(),
-        (_, Rule::Standby | Rule::SwitchAfter) => {
+        (Phase::Aborted, Rule::StartWithin) => {
+            format!("Nobody of {} could be reached within {} of the switch.", status.canary, policy.start_within())
+        }
+        (_, Rule::Standby | Rule::SwitchAfter | Rule::Recreate | Rule::Reached) => {
             "The versions had visitors one after the other, so nothing was compared.".to_owned()
         }
         _ => "The evidence was not conclusive; the policy decides so.".to_owned(),

@@ -129,6 +129,11 @@ pub(crate) fn start(policy: Policy) -> Start {
 
 impl Simulation {
     pub(crate) fn new(world: World, policy: Policy, seed: u64) -> Self {
+        Self::gated(world, policy, seed, Gates::default())
+    }
+
+    /// One with work that must succeed first. It has had its first look, and one that sees the first publication in force.
+    pub(crate) fn gated(world: World, policy: Policy, seed: u64, gates: Gates) -> Self {
         let now_ms = 1_700_000_000_000;
         let status = Status::start(start(policy), Timestamp::from_millis(now_ms));
         let interval_ms = status.plan.scrape_interval.millis();
@@ -142,7 +147,7 @@ impl Simulation {
             readable: true,
             endpoints: Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 },
             tripped: false,
-            gates: Gates::default(),
+            gates,
             restarts: false,
             epochs: vec![EpochShares { epoch: 1, canary: Share::ZERO, stable: Share::ALL }],
             counters: BTreeMap::new(),

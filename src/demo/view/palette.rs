@@ -47,7 +47,7 @@ impl Palette {
             Phase::Promoted => self.good().add_modifier(Modifier::BOLD),
             Phase::Aborted => self.bad(),
             Phase::Undecided | Phase::Paused => self.warning().add_modifier(Modifier::BOLD),
-            Phase::Progressing | Phase::Standby => PLAIN,
+            Phase::Progressing | Phase::Standby | Phase::Recreating => PLAIN,
         }
     }
 

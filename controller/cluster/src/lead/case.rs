@@ -15,6 +15,7 @@ use super::job::{Owner, Tried};
 use super::object::Asked;
 use super::ordinary;
 use super::patience;
+use super::recreate;
 use super::scale_down;
 use super::served::Served;
 use super::standing::standing;
@@ -113,6 +114,7 @@ impl Case {
         }
         undo::note(world, &self.asked, &mut self.memory);
         scale_down::note(world, &self.asked, &mut self.memory);
+        recreate::note(world, &self.asked, &mut self.memory);
         self.too_short = patience::too_short(world, &self.asked, &self.memory);
         let note = self.too_short.as_deref();
         self.standing = standing(&self.asked, &self.memory, &seen, moment, note);
@@ -175,7 +177,7 @@ impl Case {
             let reasons: Vec<_> =
                 standing.iter().map(|known| (known.about, known.holds, known.reason.clone())).collect();
             let epoch = memory.record.epochs.current();
-            let gates = (memory.gates.clone(), memory.undone, memory.scaled_down);
+            let gates = (memory.gates.clone(), memory.undone, memory.scaled_down, memory.given_way.clone());
             (memory.stable.clone(), memory.answered.clone(), epoch, told, memory.record.decisions, reasons, gates)
         };
         let came = !memory.record.traffic.counts_the_same(&self.memory.record.traffic);
@@ -220,7 +222,13 @@ fn work(
     });
     work.note(gates, tried, |job| moment.refused.get(job).cloned());
     let has_pods = version.is_some_and(|(_, (_, found))| !found.endpoints.is_empty());
-    tried.map(|(_, tried)| work.gates(gates, tried, has_pods)).unwrap_or_default()
+    let Some((_, tried)) = tried else { return Gates::default() };
+    let mut waits_for = work.gates(gates, tried, has_pods);
+    if recreate::impossible(&work, site, tried.version).is_some() {
+        let preparation = "its preparation (condition Accepted says what is missing)".to_owned();
+        waits_for.traffic.get_or_insert(preparation);
+    }
+    waits_for
 }
 
 /// Takes a version for stable from now on.

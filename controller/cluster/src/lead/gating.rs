@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::gates::Gate;
 use super::job::{Owner, Tried};
 use super::object::Object;
+use super::recreate;
 use super::served::Served;
 use crate::site::{Site, site};
 use crate::versions::{Held, Way, is_open, is_unscheduled, owner, selected};
@@ -89,7 +90,8 @@ fn may_start(world: &World, object: &Object, site: &Site, pod: &Pod) -> bool {
     let found = site.service.versions.get(&version).and_then(|found| found.revision.as_deref());
     let served = site.service.stable.as_ref() == Some(&version) || memory.trusted.contains(&version);
     let tried = Tried { version: &version, revision: found.unwrap_or_default() };
-    served || asked.may_start(Owner { key: &object.key, uid: &object.uid }, tried, &memory.gates)
+    let done = asked.may_start(Owner { key: &object.key, uid: &object.uid }, tried, &memory.gates);
+    served || done && recreate::has_way(world, asked, memory, &version)
 }
 
 /// What an object holds of its Service's pods.

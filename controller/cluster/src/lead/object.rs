@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt};
 use tidegate_config::policy::{Policy, Strategy};
-use tidegate_config::{Capacity, Name, OnFailure, Visitor};
+use tidegate_config::{Capacity, Name, OnFailure, Span, Visitor};
 
 use super::fault::Fault;
 use super::wish::Wish;
@@ -57,6 +57,8 @@ pub struct Asked {
     pub policy: Policy,
     /// Who counts as one visitor.
     pub visitor: Visitor,
+    /// How long a request waits while nobody can be reached; `None`: as long as the policy says.
+    pub park: Option<Span>,
     /// The pod label that tells versions of several workloads apart.
     pub label: String,
     /// The port that is judged.
@@ -84,18 +86,25 @@ impl Asked {
             service: &self.service,
             policy: &self.policy,
             visitor: &self.visitor,
+            park: self.park.or_else(|| self.policy.parks()),
             label: &self.label,
             port: self.port.as_deref(),
             stable: self.stable.as_ref(),
             ignores_capacity: self.capacity == Capacity::Ignore,
             opens: self.follows().then(|| Some((&status?.canary, status?.share))).flatten(),
-            unstarted: self.starts_late() && !exposed,
+            unstarted: self.recreates() || self.starts_late() && !exposed,
+            given_way: memory.given_way.as_ref(),
         }
     }
 
     /// Whether gates open with the share.
     pub fn follows(&self) -> bool {
         self.capacity == Capacity::Follow && self.policy.strategy == Strategy::Canary
+    }
+
+    /// Whether the old version goes before the new one starts.
+    pub fn recreates(&self) -> bool {
+        self.policy.strategy == Strategy::Recreate
     }
 
     /// The field that asks for a Deployment to be set back after an abort, if there is one: old pods may have left already
@@ -111,7 +120,7 @@ impl Asked {
     /// What a rollout object asks for, of this Service.
     fn of(spec: &RolloutSpec, namespace: &str, object: Option<&Service>) -> Result<Self, Fault> {
         spec.check().map_err(|problems| Fault::Invalid(problems.to_string()))?;
-        let RolloutSpec { service, policy, options, visitor, gates } = spec;
+        let RolloutSpec { service, policy, options, visitor, park, gates } = spec;
         let service = Key::new(namespace, service.as_str());
         let object = object.ok_or_else(|| Fault::Service(format!("spec.service: there is no Service {service}")))?;
         let port = options.port.as_ref().map(|port| port.as_str().to_owned());
@@ -127,6 +136,7 @@ impl Asked {
             name,
             policy: policy.clone(),
             visitor: visitor.clone(),
+            park: *park,
             label: options.version_label.as_str().to_owned(),
             port,
             stable: options.stable.clone().map(Name::from),

@@ -2,49 +2,21 @@
 //! (`scaleDown`). That it is done is written down, so that whoever scales one up again is not fought.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tidegate_config::{Name, RolloutId};
 use tidegate_controller::engine::Phase;
 
-use super::object::{Asked, Object};
+use super::object::Asked;
+use super::scale::can_scale;
 use crate::rollout_object::Memory;
 use crate::versions::{Owner, deployment_of, owner, selected};
-use crate::world::{Key, World};
+use crate::world::World;
 
-/// A workload that is to have no replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScaleDown {
-    /// The Rollout.
-    pub rollout: Key,
-    /// Its uid.
-    pub uid: String,
-    /// What was promoted.
-    pub promoted: RolloutId,
-    /// `Deployment` or `StatefulSet`.
-    pub kind: String,
-    /// The workload.
-    pub workload: Key,
-}
-
-/// What is to be scaled down in a world.
-pub fn scale_downs(world: &World, objects: &[Arc<Object>]) -> Vec<ScaleDown> {
-    objects.iter().flat_map(|object| scale_down(world, object)).collect()
-}
-
-fn scale_down(world: &World, object: &Object) -> Vec<ScaleDown> {
-    let (Some(asked), Some(memory)) = (&object.asked, object.memory.as_deref()) else { return Vec::new() };
-    let Some((promoted, replaced)) = due(asked, memory) else { return Vec::new() };
-    let down = |Owner { kind, key, .. }| ScaleDown {
-        rollout: object.key.clone(),
-        uid: object.uid.clone(),
-        promoted,
-        kind,
-        workload: key,
-    };
-    running(world, asked, replaced).into_iter().map(down).collect()
+/// The workloads of a version that was replaced.
+pub(super) fn replaced(world: &World, asked: &Asked, memory: &Memory) -> BTreeSet<Owner> {
+    due(asked, memory).map(|(_, version)| running(world, asked, version)).unwrap_or_default()
 }
 
 /// Notes that nothing of the version that was replaced is left, whoever has seen to it.
@@ -59,7 +31,8 @@ pub(super) fn note(world: &World, asked: &Asked, memory: &mut Memory) {
 fn due<'a>(asked: &Asked, memory: &'a Memory) -> Option<(RolloutId, &'a Name)> {
     let last = memory.record.rollout.as_ref().filter(|status| status.phase == Phase::Promoted)?;
     let replaced = memory.stable.as_ref() == Some(&last.canary) && memory.scaled_down != Some(last.rollout);
-    (asked.scale_down && replaced).then_some((last.rollout, &last.stable))
+    let allowed = asked.scale_down || asked.recreates();
+    (allowed && replaced).then_some((last.rollout, &last.stable))
 }
 
 /// The workloads that can be scaled and run a version and nothing else. Of one Deployment that is updated in place there is
@@ -75,6 +48,5 @@ fn running(world: &World, asked: &Asked, version: &Name) -> BTreeSet<Owner> {
         found.filter_map(|pod| owner(world, pod)).map(|owner| Owner { revision: String::new(), ..owner })
     };
     let others: BTreeSet<Owner> = owned(false).collect();
-    let scales = |owner: &Owner| matches!(owner.kind.as_str(), "Deployment" | "StatefulSet");
-    owned(true).filter(|owner| scales(owner) && !others.contains(owner)).collect()
+    owned(true).filter(|owner| can_scale(owner) && !others.contains(owner)).collect()
 }

@@ -8,7 +8,9 @@ use super::case::Moment;
 use super::fault::Fault;
 use super::object::Asked;
 use super::ordinary;
+use super::recreate;
 use super::undo;
+use super::work::Work;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::{Site, Unreleasable};
@@ -31,6 +33,13 @@ pub(super) fn standing(
             asked.service
         );
         all[0] = known(About::Accepted, false, "Invalid", message);
+    }
+    let work = Work { world: moment.world, owner: moment.owner, asked };
+    let canary = seen.as_ref().ok().and_then(|site| Some((site, site.service.canary.as_ref()?)));
+    let at_start = memory.record.under_way().is_none_or(|status| status.step.is_none());
+    let missing = canary.filter(|_| at_start).and_then(|(site, canary)| recreate::impossible(&work, site, canary));
+    if let (None, Some(missing)) = (moment.fault, missing) {
+        all[0] = known(About::Accepted, false, "Invalid", format!("{missing}. It waits."));
     }
     all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);

@@ -148,7 +148,7 @@ impl Work<'_> {
     }
 
     /// Why pods of a version that has workloads of its own cannot be held before they start.
-    fn starts_by_itself(&self, version: &str) -> Option<Problem> {
+    pub(super) fn starts_by_itself(&self, version: &str) -> Option<Problem> {
         let pods = selected(self.world, &self.asked.service);
         let of_version = |pod: &&Arc<Pod>| pod.labels().get(&self.asked.label).map(String::as_str) == Some(version);
         let mut owners = pods.iter().filter(of_version).filter_map(|pod| owner(self.world, pod));
@@ -180,7 +180,8 @@ impl Work<'_> {
             let text = format!("gate {} (Job {job})", gate.name.as_str());
             if gate.before == Before::Promotion { promotion.push(text) } else { traffic.push(text) }
         }
-        if traffic.is_empty() && !has_pods && self.asked.starts_late() {
+        // Of a recreate they start after the switch.
+        if traffic.is_empty() && !has_pods && self.asked.starts_late() && !self.asked.recreates() {
             traffic.push("the start of its pods".to_owned());
         }
         let all = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join(", "));
@@ -191,7 +192,7 @@ impl Work<'_> {
 impl Asked {
     /// Whether pods of a new version start only when something has succeeded.
     pub(crate) fn starts_late(&self) -> bool {
-        self.gates.iter().any(|gate| gate.before == Before::Start)
+        self.recreates() || self.gates.iter().any(|gate| gate.before == Before::Start)
     }
 
     /// Whether everything has succeeded that must before pods of a version start.

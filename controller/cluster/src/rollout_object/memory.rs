@@ -33,12 +33,42 @@ pub struct Memory {
     /// The rollout after which the workload of the version that was replaced was scaled down: that is done once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_down: Option<RolloutId>,
+    /// The stable version whose workloads gave way to the one that is tried, until it is back, or another is promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_way: Option<GivenWay>,
     /// The gates of the version that is tried, and of the one before.
     #[serde(skip)]
     pub gates: Vec<GateStatus>,
     /// The last decisions, the newest last.
     #[serde(skip)]
     pub decisions: Vec<Decision>,
+}
+
+/// A stable version without pods (`strategy: recreate`): nothing in the cluster says any more that it was there, nor how many
+/// pods it had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GivenWay {
+    /// The version.
+    pub version: Name,
+    /// What was deployed under that name.
+    pub revision: String,
+    /// When its workload was made, in seconds since the Unix epoch.
+    pub made: i64,
+    /// Its workloads.
+    pub workloads: Vec<Size>,
+}
+
+/// A workload in the namespace of its Rollout, and how many pods it had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Size {
+    /// `Deployment` or `StatefulSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its replicas.
+    pub replicas: i32,
 }
 
 /// A command that was carried out, or refused.

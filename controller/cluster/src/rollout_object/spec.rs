@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidegate_config::annotations::Annotated;
 use tidegate_config::policy::Policy;
 use tidegate_config::schema::RULES;
-use tidegate_config::{ClusterOptions, Label, Problems, Visitor};
+use tidegate_config::{ClusterOptions, Label, Problems, Span, Visitor, check_park};
 
 use super::gate::{self, Gate};
 use super::status::RolloutStatus;
@@ -50,6 +50,11 @@ pub struct RolloutSpec {
     /// Who counts as one visitor.
     #[serde(default)]
     pub visitor: Visitor,
+    /// How long a request waits, at most, while nobody can be reached who would answer it; at most 10m. Default: not at all;
+    /// 60s with strategy recreate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "tidegate_config::schema::park")]
+    pub park: Option<Span>,
     /// What must be done before a version goes on, once for each version; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -80,19 +85,21 @@ impl RolloutSpec {
     /// say. `None` where no annotation is ours.
     pub fn of_annotations(service: &Label, annotations: &BTreeMap<String, String>) -> Result<Option<Self>, Problems> {
         let annotated = Annotated::read(annotations)?;
-        Ok(annotated.map(|Annotated { policy, visitor, options }| Self {
+        Ok(annotated.map(|Annotated { policy, visitor, park, options }| Self {
             service: service.clone(),
             policy,
             options,
             visitor,
+            park,
             gates: Vec::new(),
         }))
     }
 
     /// The annotations that ask for this, but for its gates.
     pub fn annotations(&self) -> BTreeMap<String, String> {
-        let Self { service: _, policy, options, visitor, gates: _ } = self;
-        Annotated { policy: policy.clone(), visitor: visitor.clone(), options: options.clone() }.write()
+        let Self { service: _, policy, options, visitor, park, gates: _ } = self;
+        let (policy, visitor, options) = (policy.clone(), visitor.clone(), options.clone());
+        Annotated { policy, visitor, park: *park, options }.write()
     }
 
     /// All that is wrong with it, by the paths of the object (`spec.deadline`). The API server has found most of that
@@ -101,6 +108,7 @@ impl RolloutSpec {
         let mut problems = Problems::default();
         self.policy.check("spec", &mut problems);
         self.options.check(self.policy.strategy, "spec", &mut problems);
+        check_park(self.park, "spec.park", &mut problems);
         gate::check(&self.gates, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }

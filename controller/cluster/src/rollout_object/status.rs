@@ -98,6 +98,8 @@ pub enum Phase {
     Undecided,
     /// Blue/green: all visitors are on the new version, the old one is kept hot.
     Standby,
+    /// Recreate: all visitors are the new version's, the old one goes, and the new one is awaited.
+    Recreating,
     /// Over: the canary has all visitors.
     Promoted,
     /// Over: stable has all visitors.
@@ -181,6 +183,7 @@ impl From<engine::Phase> for Phase {
             engine::Phase::Paused => Self::Paused,
             engine::Phase::Undecided => Self::Undecided,
             engine::Phase::Standby => Self::Standby,
+            engine::Phase::Recreating => Self::Recreating,
             engine::Phase::Promoted => Self::Promoted,
             engine::Phase::Aborted => Self::Aborted,
         }

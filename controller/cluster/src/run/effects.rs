@@ -24,14 +24,14 @@ use super::Options;
 use super::events::Events;
 use super::picture::{Picture, Pictures};
 use super::rollouts::rollout;
-use super::scale_down;
+use super::scale;
 use super::undo;
 use crate::gateway::infrastructure::{Setup, object_name, plan, proxies};
 use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
-use crate::lead::{Annotated, Annotations, Change, Gating, News, annotated, gating, scale_downs, undos};
+use crate::lead::{Annotated, Annotations, Change, Gating, News, annotated, gating, scales, undos};
 use crate::leader::holds;
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
@@ -109,7 +109,7 @@ impl Effects {
     async fn bring(&mut self, picture: &Picture) -> bool {
         let Picture { world, compiled, .. } = picture;
         // Visitors first, then what serves them, then what is told of it.
-        let mut all = self.gates(picture).await & self.undo(picture).await & self.scale_down(picture).await;
+        let mut all = self.gates(picture).await & self.undo(picture).await & self.scale(picture).await;
         all &= self.annotated(world).await;
         self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
         for (key, compilation) in &compiled.gateways {
@@ -164,17 +164,21 @@ impl Effects {
         all
     }
 
-    /// Takes the replicas of versions away that were replaced.
-    async fn scale_down(&self, picture: &Picture) -> bool {
+    /// Takes the replicas of versions away that were replaced or give way, and gives them back to one that returns.
+    async fn scale(&self, picture: &Picture) -> bool {
         let mut all = true;
-        for it in scale_downs(&picture.world, &picture.rollouts) {
-            let done = scale_down::carry_out(&self.client, &it, || self.leads()).await;
+        for it in scales(&picture.world, &picture.rollouts) {
+            let done = scale::carry_out(&self.client, &it, || self.leads()).await;
+            let (reason, action) = match it.replicas {
+                0 => ("WorkloadScaledDown", "ScalingDown"),
+                _ => ("WorkloadScaledUp", "ScalingUp"),
+            };
             all &= self.done((&it.rollout, &it.uid), &it.workload, done, || News {
                 warns: false,
-                reason: "WorkloadScaledDown",
-                action: "ScalingDown",
-                note: format!("{} {} is scaled down to 0 replicas.", it.kind, it.workload),
-                id: format!("{} {} scaled down after {}", it.kind, it.workload, it.promoted),
+                reason,
+                action,
+                note: format!("{} {} is scaled to {} replicas.", it.kind, it.workload, it.replicas),
+                id: format!("{} {} scaled to {} in {}", it.kind, it.workload, it.replicas, it.of),
             });
         }
         all

@@ -26,11 +26,13 @@ fn released(strategy: Strategy, manifests: &str, remembered: Option<&str>, trust
         service: &key,
         policy: &policy,
         visitor: &visitor,
+        park: None,
         label: "version",
         port: None,
         stable: None,
         ignores_capacity: false,
         opens: None,
+        given_way: None,
     };
     let trusted: Vec<Name> = trusted.iter().map(|it| name(it)).collect();
     site(&world(manifests), &ask, remembered.map(name).as_ref(), &trusted).map_err(|error| error.to_string())

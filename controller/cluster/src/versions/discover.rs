@@ -12,6 +12,7 @@ use tidegate_config::Name;
 use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unscheduled, owner};
 use super::port::takeovers;
 use crate::catalog::service_of;
+use crate::rollout_object::GivenWay;
 use crate::world::{Key, List, Objects, World};
 
 /// Where versions come from.
@@ -97,6 +98,19 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
 /// The versions of a Service by a label, though there may be only one workload yet.
 pub(crate) fn labelled(world: &World, service: &Key, label: &str) -> Result<Discovery, Undiscovered> {
     Ok(Discovery { versions: by_label(world, pods(world, service)?, label)?, way: Way::Workloads })
+}
+
+/// The versions by a label while one of them has given way to another and has no pods.
+pub(crate) fn discover_beside(
+    world: &World,
+    service: &Key,
+    label: &str,
+    given_way: &GivenWay,
+) -> Result<Discovery, Undiscovered> {
+    let mut discovery = labelled(world, service, label)?;
+    let GivenWay { version, revision, made, .. } = given_way.clone();
+    discovery.versions.entry(version).or_insert(Found { revision, order: made, pods: Vec::new() });
+    Ok(discovery)
 }
 
 /// Pods, each with its owner.

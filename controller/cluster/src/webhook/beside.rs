@@ -12,8 +12,8 @@ use tidegate_config::{Name, Problem};
 use super::gate::{Gate, Why};
 use super::valves::{Gating, Standing};
 use crate::lead::Asked;
-use crate::rollout_object::Memory;
-use crate::versions::{Owner, is_ready, labelled, owner, selects, still};
+use crate::rollout_object::{GivenWay, Memory};
+use crate::versions::{Found, Owner, is_ready, labelled, owner, selects, still};
 use crate::world::{Key, World};
 
 /// A workload: its kind and its name.
@@ -43,11 +43,18 @@ impl Beside {
     pub fn of(world: &World, service: &Key, asked: &Asked, memory: &Memory) -> Option<Self> {
         let selector = world.services.get(service)?.spec.as_ref()?.selector.clone()?;
         let discovery = labelled(world, service, &asked.label).ok()?;
-        let stable = still(&discovery, memory.stable.as_ref()?)?;
-        let found = discovery.versions.get(&stable).filter(|found| found.pods.iter().any(|pod| is_ready(pod)))?;
+        let nobody = Found::default();
+        let (stable, made, found) = if let Some(GivenWay { version, made, .. }) = &memory.given_way {
+            // Nobody else serves: what comes waits for its turn.
+            (version.clone(), *made, &nobody)
+        } else {
+            let stable = still(&discovery, memory.stable.as_ref()?)?;
+            let found = discovery.versions.get(&stable).filter(|it| it.pods.iter().any(|pod| is_ready(pod)))?;
+            (stable, found.order, found)
+        };
         let trusted = memory.trusted.iter().map(|name| (name.to_string(), Standing::Promoted));
         let exempt: BTreeMap<_, _> = trusted.chain([(stable.to_string(), Standing::Stable)]).collect();
-        let mut workloads = workloads(world, service, found.order);
+        let mut workloads = workloads(world, service, made);
         for Owner { kind, key, .. } in found.pods.iter().filter_map(|pod| owner(world, pod)) {
             let problem = problem(
                 format!("{kind} {key}: spec.template"),

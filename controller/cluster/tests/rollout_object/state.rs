@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tidegate_cluster::rollout_object::{
-    Answered, Before, Decision, GateState, GateStatus, Memory, Phase, RolloutStatus,
+    Answered, Before, Decision, GateState, GateStatus, GivenWay, Memory, Phase, RolloutStatus, Size,
 };
 use tidegate_config::limits;
 use tidegate_config::policy::{Policy, Strategy};
@@ -32,6 +32,12 @@ fn started() -> Memory {
         ordinary: None,
         undone: None,
         scaled_down: None,
+        given_way: Some(GivenWay {
+            version: "v1".parse().unwrap(),
+            revision: "5d4f".to_owned(),
+            made: 1_790_000_000,
+            workloads: vec![Size { kind: "Deployment".to_owned(), name: "shop-v1".to_owned(), replicas: 3 }],
+        }),
         gates: vec![GateStatus {
             name: "migrate".to_owned(),
             version: "v2".to_owned(),

@@ -40,6 +40,7 @@ pub(super) fn eta(status: &Status) -> Eta {
             let left = status.policy.standby().millis().saturating_sub(status.timers.step_ms);
             return Eta::after(seconds(left), "the standby ends");
         }
+        Phase::Recreating => return Eta::unknown("the new version is awaited"),
         Phase::Progressing => {}
     }
     match status.hold.map(|held| held.reason) {

@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) bought: BTreeMap<String, u64>,
     /// Failures by version and what was wrong: those that the application was told to make are `500`.
     pub(crate) failed: BTreeMap<String, u64>,
+    /// Milliseconds that the slowest request took.
+    pub(crate) slowest_ms: u128,
 }
 
 impl Tally {
@@ -43,6 +45,7 @@ impl Tally {
             }
         }
         self.moved += other.moved;
+        self.slowest_ms = self.slowest_ms.max(other.slowest_ms);
     }
 }
 

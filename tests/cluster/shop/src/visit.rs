@@ -15,12 +15,10 @@ use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::tally::{Tally, count};
 
-/// Longer than any request takes that is not lost.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two requests of one visitor.
 const THINKS: Duration = Duration::from_millis(300);
 
@@ -42,6 +40,9 @@ pub(crate) struct Visit {
     /// How long; 0: until it is ended.
     #[arg(long, default_value_t = 0)]
     seconds: u64,
+    /// Seconds until a request is given up: longer than any takes that is not lost.
+    #[arg(long, default_value_t = 20)]
+    patience: u64,
 }
 
 struct Crowd {
@@ -108,8 +109,10 @@ async fn visitor(crowd: Rc<Crowd>) {
 
 /// One request. Counts it, and returns the version that answered and the part of its visitors who buy.
 async fn request(crowd: &Crowd, method: Method, cookies: &mut BTreeMap<String, String>) -> Option<(String, f64)> {
-    let answered = timeout(PATIENCE, exchange(crowd, method, cookies)).await;
+    let (asked, patience) = (Instant::now(), crowd.visit.patience);
+    let answered = timeout(Duration::from_secs(patience), exchange(crowd, method, cookies)).await;
     let mut second = crowd.second.borrow_mut();
+    second.slowest_ms = second.slowest_ms.max(asked.elapsed().as_millis());
     match answered {
         Ok(Ok(response)) => {
             let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -127,7 +130,7 @@ async fn request(crowd: &Crowd, method: Method, cookies: &mut BTreeMap<String, S
             None
         }
         Err(_) => {
-            count(&mut second.failed, "nobody: no answer in 20 s");
+            count(&mut second.failed, &format!("nobody: no answer in {patience} s"));
             None
         }
     }

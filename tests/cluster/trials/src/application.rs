@@ -16,7 +16,7 @@ use crate::cluster::kubectl;
 use crate::crowd::{Crowd, Seen};
 use crate::outcome::Outcome;
 use crate::stage::{NAMESPACE, Stage, stable};
-use crate::way::Way;
+use crate::way::{Through, Way};
 use crate::{Fault, say, split};
 
 /// Longer than any release of a trial takes, controllers that die included.
@@ -50,8 +50,17 @@ pub(crate) struct Kind {
     end: Phase,
 }
 
+/// The kinds of releases that versions of this way, reached like that, can have.
+pub(crate) fn kinds(way: Way, through: Through) -> impl Iterator<Item = &'static Kind> {
+    // Proxies that outlive pods, and a workload for each version.
+    let recreates = way != Way::InPlace && through == Through::Gateway;
+    KINDS.iter().filter(move |kind| recreates || kind.name != RECREATED)
+}
+
+const RECREATED: &str = "recreated";
+
 /// One of each way that a rollout can go by itself.
-pub(crate) const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         name: "judged",
         policy: "strategy: canary
@@ -89,6 +98,7 @@ pub(crate) const KINDS: [Kind; 6] = [
         then: Then::Waits,
         end: Phase::Promoted,
     },
+    Kind { name: RECREATED, policy: "strategy: recreate", fails: "0", then: Then::Waits, end: Phase::Promoted },
 ];
 
 const TIMED: &str = "strategy: canary
@@ -202,7 +212,7 @@ impl Application {
         let seen = self.crowd.seen();
         let came = seen.visitors.get(&self.version.to_string()).copied().unwrap_or_default();
         // Every version has two pods, or as many as the other.
-        let most = if self.kind.policy.contains("blueGreen") { Share::ALL } else { HALF };
+        let most = if self.kind.policy.contains("canary") { HALF } else { Share::ALL };
         Ok(Outcome {
             application: self.kind.name.to_owned(),
             version: self.version,

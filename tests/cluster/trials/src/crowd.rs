@@ -52,7 +52,7 @@ impl Crowd {
     pub(crate) fn gather(shop: &Path, address: &str, host: &str, rate: u32) -> Result<Self, Fault> {
         let (url, rate) = (format!("http://{host}/"), rate.to_string());
         let mut child = Command::new(shop)
-            .args(["visit", "--address", address, "--url", &url, "--rate", &rate])
+            .args(["visit", "--address", address, "--url", &url, "--rate", &rate, "--patience", "60"])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;

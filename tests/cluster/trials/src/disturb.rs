@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::application::{Application, KINDS};
+use crate::application::{Application, kinds};
 use crate::cluster::{Cluster, Replica, is_there, kubectl};
 use crate::crowd::Seen;
 use crate::outcome::{Outcome, milliseconds, spread, table, unlike};
@@ -79,11 +79,12 @@ impl Disturb {
     /// Runs the trial; says whether all was as it would have been undisturbed.
     pub(crate) async fn run(self) -> Result<bool, Fault> {
         let cluster = Cluster::new().await?;
-        let policies: Vec<(&str, &str)> = KINDS.iter().map(|kind| (kind.name, kind.policy)).collect();
+        let kinds: Vec<_> = kinds(self.way, self.through).collect();
+        let policies: Vec<(&str, &str)> = kinds.iter().map(|kind| (kind.name, kind.policy)).collect();
         let stage = Rc::new(Stage::set(&cluster, (self.way, self.through), &policies, "").await?);
         let (end, ended) = watch::channel(false);
         let mut running = JoinSet::new();
-        for kind in &KINDS {
+        for kind in kinds {
             let application = Application::new(kind, Rc::clone(&stage), &self.shop, self.rate)?;
             running.spawn_local(application.run(ended.clone()));
         }

@@ -40,7 +40,10 @@ impl Way {
         let workload = self.workload(application, version);
         let (_, workload) = workload.split_once('/').unwrap_or_default();
         let (kind, updates) = match self {
-            Self::StatefulSets => ("StatefulSet", format!("serviceName: {application}")),
+            // Else their pods could not be held.
+            Self::StatefulSets => {
+                ("StatefulSet", format!("serviceName: {application}\n  podManagementPolicy: Parallel"))
+            }
             _ => ("Deployment", "strategy: {rollingUpdate: {maxSurge: 100%, maxUnavailable: 0}}".to_owned()),
         };
         let label = if self == Self::InPlace { "all".to_owned() } else { format!("v{version}") };

@@ -3,6 +3,7 @@
 mod follow;
 mod gates;
 mod ordinary;
+mod recreate;
 mod scale_down;
 mod undo;
 mod wishes;

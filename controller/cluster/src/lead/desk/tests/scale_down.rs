@@ -1,7 +1,7 @@
 //! What becomes of the workload of a version that was replaced.
 
 use super::*;
-use crate::lead::scale_downs;
+use crate::lead::scales;
 use crate::manifests::{SERVICE, add, deployment, pod, replica_set, world};
 
 /// Deployments `a` and `b` behind one Service, each of one pod of the version `aa` or `bb`.
@@ -33,7 +33,7 @@ impl Office {
     }
 
     fn scaled_down(&self) -> Vec<String> {
-        let all = scale_downs(&self.world, &[Arc::new(self.stored.clone())]);
+        let all = scales(&self.world, &[Arc::new(self.stored.clone())]);
         all.into_iter().map(|down| format!("{} {}", down.kind, down.workload)).collect()
     }
 }
