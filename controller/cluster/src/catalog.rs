@@ -156,7 +156,9 @@ impl<'a> Catalog<'a> {
     fn plain(&self, key: &Key, service: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
         let endpoints = self.ready(key, service_port(service, port)?);
         let only: Name = ONLY.parse().ok()?;
-        Some(Entry::only(only, endpoints, Visitor::default(), salt(&self.keys.master, name, None)))
+        let mut entry = Entry::only(only, endpoints, Visitor::default(), salt(&self.keys.master, name, None));
+        entry.service.park = self.released.get(key).and_then(|(asked, _)| asked.parks());
+        Some(entry)
     }
 
     /// Where the cluster itself sends requests for a port.

@@ -92,7 +92,7 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         Some(given_way) => discover_beside(world, ask.service, ask.label, given_way)?,
         None => discover(world, ask.service, ask.label)?,
     };
-    let Roles { stable, canary } = roles(world, &discovery, remembered, trusted, ask.stable)?;
+    let Roles { stable, canary } = roles(world, &discovery, ask.label, remembered, trusted, ask.stable)?;
     // A version is tried once it has a pod that can take a visitor.
     let canary = canary.filter(|name| ask.unstarted || usable(world, &discovery.versions[name]) > 0);
     let others: Vec<_> =

@@ -86,7 +86,7 @@ impl Asked {
             service: &self.service,
             policy: &self.policy,
             visitor: &self.visitor,
-            park: self.park.or_else(|| self.policy.parks()),
+            park: self.parks(),
             label: &self.label,
             port: self.port.as_deref(),
             stable: self.stable.as_ref(),
@@ -100,6 +100,11 @@ impl Asked {
     /// Whether gates open with the share.
     pub fn follows(&self) -> bool {
         self.capacity == Capacity::Follow && self.policy.strategy == Strategy::Canary
+    }
+
+    /// How long a request waits while nobody can be reached.
+    pub fn parks(&self) -> Option<Span> {
+        self.park.or_else(|| self.policy.parks())
     }
 
     /// Whether the old version goes before the new one starts.

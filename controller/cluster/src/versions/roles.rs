@@ -1,6 +1,10 @@
 //! PURE. Which of a Service's versions is stable, and which one is tried.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use tidegate_config::Name;
 
 use super::discover::{Discovery, Found, Way};
@@ -35,7 +39,7 @@ pub enum Unclear {
     Several(String),
 }
 
-/// The roles of the versions. `remembered` is the version that was stable before, `trusted` are those that were it earlier,
+/// The roles of the versions, which `label` tells apart where they are workloads. `remembered` is the version that was stable before, `trusted` are those that were it earlier,
 /// the newest last; `named` is what the user says.
 ///
 /// Whatever is remembered stays stable until a rollout promotes another, or it is gone: then the newest that was stable earlier
@@ -43,13 +47,14 @@ pub enum Unclear {
 pub fn roles(
     world: &World,
     discovery: &Discovery,
+    label: &str,
     remembered: Option<&Name>,
     trusted: &[Name],
     named: Option<&Name>,
 ) -> Result<Roles, Unclear> {
     let there = |name: &&Name| discovery.versions.contains_key(*name);
     let earlier = remembered.into_iter().chain(trusted.iter().rev());
-    let stable = match (earlier.into_iter().find_map(|name| still(discovery, name)), named) {
+    let stable = match (earlier.into_iter().find_map(|name| still(discovery, label, name)), named) {
         (Some(remembered), _) => remembered,
         (None, Some(named)) => there(&named)
             .then(|| named.clone())
@@ -68,10 +73,15 @@ pub fn roles(
 }
 
 /// What a remembered version is called now. The only workload of a Service is told by its revision; when a second one comes
-/// beside it, both are told by their labels.
-pub(crate) fn still(discovery: &Discovery, remembered: &Name) -> Option<Name> {
+/// beside it, both are told by their labels, and when one of them goes, by its revision again. Of several revisions with that
+/// label it is the one that was there first.
+pub(crate) fn still(discovery: &Discovery, label: &str, remembered: &Name) -> Option<Name> {
     let is = |found: &Found| found.revision.split('+').any(|revision| revision == remembered.as_str());
-    let renamed = || discovery.versions.iter().find(|(_, found)| is(found)).map(|(name, _)| name.clone());
+    let was = |pod: &Arc<Pod>| pod.labels().get(label).map(String::as_str) == Some(remembered.as_str());
+    let all = || discovery.versions.iter();
+    let by_revision = || all().find(|(_, found)| is(found));
+    let by_label = || all().filter(|(_, found)| found.pods.iter().any(was)).min_by_key(|(_, found)| found.order);
+    let renamed = || by_revision().or_else(by_label).map(|(name, _)| name.clone());
     discovery.versions.contains_key(remembered).then(|| remembered.clone()).or_else(renamed)
 }
 

@@ -48,7 +48,7 @@ impl Beside {
             // Nobody else serves: what comes waits for its turn.
             (version.clone(), *made, &nobody)
         } else {
-            let stable = still(&discovery, memory.stable.as_ref()?)?;
+            let stable = still(&discovery, &asked.label, memory.stable.as_ref()?)?;
             let found = discovery.versions.get(&stable).filter(|it| it.pods.iter().any(|pod| is_ready(pod)))?;
             (stable, found.order, found)
         };

@@ -3,19 +3,27 @@
 use std::fmt::Write as _;
 
 use kube::ResourceExt;
+use tidegate_config::Key as Key16;
+use tidegate_controller::publish::Keys;
 
 use super::gates::{gate, starts, unscheduled};
 use super::workloads::deployed;
 use super::*;
+use crate::catalog::{Catalog, Entries, Entry, Released};
 use crate::lead::scales;
-use crate::manifests::{add, deployment, pod, replica_set};
+use crate::manifests::{SERVICE, add, deployment, pod, replica_set};
 use crate::rollout_object::{GivenWay, Size};
 
 /// `a` runs the stable version `aa`, and a pod of `bb` waits for its start.
 fn recreating() -> Office {
-    let mut office = Office { world: deployed(), ..Office::new() };
+    recreating_in(deployed(), Some(name("aa")))
+}
+
+fn recreating_in(world: World, stable: Option<Name>) -> Office {
+    let mut office = Office { world, ..Office::new() };
     unscheduled(&mut office.world, "b-bb-0");
     let asked = Arc::make_mut(office.stored.asked.as_mut().unwrap());
+    asked.stable = stable;
     asked.policy = Policy { start_within: Some(Span::from_secs(60)), ..Policy::of(Strategy::Recreate) };
     office.desk = Desk::new("me");
     office.desk.take(&[Arc::new(office.stored.clone())], at(0));
@@ -50,6 +58,18 @@ impl Office {
 
     fn given_way(&self) -> Option<GivenWay> {
         self.stored.memory.as_ref()?.given_way.clone()
+    }
+
+    /// What proxies are told of the stable version: its name, its addresses, and how long a request waits for one.
+    fn published(&self) -> (Name, Vec<String>, Option<Span>) {
+        let (asked, memory) = (self.stored.asked.clone().unwrap(), self.stored.memory.clone().unwrap());
+        let released = Released::from([(asked.service.clone(), (Arc::clone(&asked), memory))]);
+        let keys = Keys { cookie: Key16([1; 16]), master: Key16([2; 16]) };
+        let catalog = Catalog::new(&self.world, &released, &keys, Entries::default());
+        let found = catalog.entry(&asked.service, None).unwrap();
+        let Entry { service, split } = (*found.entry).clone();
+        let addresses = service.versions[&split.stable].endpoints.iter().map(ToString::to_string).collect();
+        (split.stable, addresses, service.parks())
     }
 
     /// A Deployment has other replicas, and no pod of its version is there.
@@ -98,6 +118,36 @@ fn the_old_version_goes_before_the_new_one_starts_and_is_replaced_when_that_is_t
     office.seeing(&[("bb", 1)], at(20_000));
     office.seeing(&[("bb", 1)], at(40_000));
     assert_eq!((office.phase(), office.scaled().len()), (Some(Phase::Promoted), 0));
+}
+
+/// Names of versions and hashes of revisions are different things, and a Service of one workload is told by the latter.
+#[test]
+fn requests_wait_whatever_the_versions_are_called_at_the_moment() {
+    let world = |with: &str| crate::manifests::world(&with.replace(", version: ", ", version: v-"));
+    let pods = |gate: &str| pod("a-aa", 0, ", version: aa", "none") + &pod("b-bb", 0, ", version: bb", gate);
+    let rest = SERVICE.to_owned()
+        + &(deployment("a", 1, 1, "2026-01-01T00:00:00Z") + &replica_set("a", "aa", 1, 1))
+        + &(deployment("b", 1, 0, "2026-01-02T00:00:00Z") + &replica_set("b", "bb", 1, 1));
+    let first = rest.clone() + &pod("a-aa", 0, ", version: aa", "none");
+    let mut office = recreating_in(world(&(rest.clone() + &pods("shut"))), None);
+    let both = std::mem::replace(&mut office.world, world(&first));
+    office.seeing(&[("aa", 1)], at(100));
+    office.world = both;
+    let waits = Some(Span::from_secs(60));
+    for second in 1..5 {
+        office.seeing(&[("v-aa", 1), ("v-bb", 0)], at(second * 6_000));
+        assert_eq!(office.published().2, waits);
+    }
+    assert_eq!((office.phase(), office.given_way().unwrap().version), (Some(Phase::Recreating), name("v-aa")));
+    office.without_pods("a", 0);
+    assert_eq!(office.published(), (name("v-aa"), vec![], waits));
+    add(&mut office.world, &pod("b-bb", 0, ", version: v-bb", "shut"));
+    office.seeing(&[("v-aa", 0), ("v-bb", 1)], at(40_000));
+    assert_eq!((office.phase(), office.given_way()), (Some(Phase::Promoted), None));
+    let address = office.published().1;
+    assert_eq!((address.len(), office.published().2), (1, waits), "its pod is not ready, and takes visitors");
+    office.seeing(&[("v-bb", 1)], at(60_000));
+    assert_eq!(office.published(), (name("bb"), address, waits), "alone it has the name of its revision");
 }
 
 #[test]
