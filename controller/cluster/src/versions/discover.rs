@@ -109,7 +109,9 @@ pub(crate) fn discover_beside(
 ) -> Result<Discovery, Undiscovered> {
     let mut discovery = labelled(world, service, label)?;
     let GivenWay { version, revision, made, .. } = given_way.clone();
-    discovery.versions.entry(version).or_insert(Found { revision, order: made, pods: Vec::new() });
+    // What its last pods were, whatever comes under its name meanwhile: it is what would come back.
+    let found = discovery.versions.entry(version).or_default();
+    (found.revision, found.order) = (revision, made);
     Ok(discovery)
 }
 
@@ -209,7 +211,8 @@ fn revisions(world: &World, deployment: &Key, owned: Owned) -> BTreeMap<Name, Fo
 
 fn by_label(world: &World, owned: Owned, label: &str) -> Result<BTreeMap<Name, Found>, Undiscovered> {
     let mut versions: BTreeMap<Name, Found> = BTreeMap::new();
-    let mut revisions: BTreeMap<Name, BTreeSet<String>> = BTreeMap::new();
+    // Of pods that stay, and of those that are being ended.
+    let mut revisions: BTreeMap<Name, [BTreeSet<String>; 2]> = BTreeMap::new();
     for (pod, owner) in owned {
         let key = Key::of(&*pod);
         let value = pod.metadata.labels.as_ref().and_then(|labels| labels.get(label));
@@ -219,16 +222,14 @@ fn by_label(world: &World, owned: Owned, label: &str) -> Result<BTreeMap<Name, F
         let found = versions.entry(name.clone()).or_default();
         if let Some(owner) = owner {
             found.order = found.order.max(made(world, &owner, &pod));
-            let leaving = pod.metadata.deletion_timestamp.is_some();
-            if !leaving {
-                revisions.entry(name).or_default().insert(owner.revision);
-            }
+            let leaves = usize::from(pod.metadata.deletion_timestamp.is_some());
+            revisions.entry(name).or_default()[leaves].insert(owner.revision);
         }
         found.pods.push(pod);
     }
-    for (name, revisions) in revisions {
+    for (name, [stay, leave]) in revisions {
         if let Some(found) = versions.get_mut(&name) {
-            found.revision = Vec::from_iter(revisions).join("+");
+            found.revision = Vec::from_iter(if stay.is_empty() { leave } else { stay }).join("+");
         }
     }
     Ok(versions)

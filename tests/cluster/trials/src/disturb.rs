@@ -211,6 +211,7 @@ async fn evict(cluster: &Cluster) -> Result<String, Fault> {
         Ok(_) => Ok(name),
         // A disruption budget stands before it.
         Err(kube::Error::Api(status)) if status.code == 429 => Ok(format!("{name}: {}", status.message)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(format!("{name}: gone meanwhile")),
         Err(error) => Err(error.into()),
     }
 }

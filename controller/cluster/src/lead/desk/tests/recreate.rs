@@ -103,6 +103,12 @@ fn the_old_version_goes_before_the_new_one_starts_and_is_replaced_when_that_is_t
     assert_eq!(office.given_way(), Some(expected), "what it had is written down before anything is scaled");
     assert_eq!(office.scaled(), ["Deployment default/a to 0"]);
     assert!(starts(&office).is_empty(), "a pod of the old version is there still");
+    let ending = "namespace: default, deletionTimestamp: '2026-01-01T00:00:00Z', labels";
+    let ending = pod("a-aa", 0, ", version: aa", "none").replace("namespace: default, labels", ending);
+    add(&mut office.world, &(deployment("a", 0, 0, "2026-01-01T00:00:00Z") + &ending));
+    office.seeing(&[("aa", 0), ("bb", 0)], at(5_000));
+    assert_eq!((office.phase(), office.scaled().len()), (Some(Phase::Recreating), 0), "it takes its time to end");
+    assert!(starts(&office).is_empty());
     office.without_pods("a", 0);
     assert!(office.scaled().is_empty());
     assert_eq!(starts(&office), ["b-bb-0"]);
