@@ -16,7 +16,7 @@ use tidegate_controller::service_record::ServiceRecord;
 use crate::lead::Asked;
 use crate::rollout_object::Memory;
 use crate::site::{Ask, site};
-use crate::versions::{selected, service_port};
+use crate::versions::{address, is_ready, selected, service_port};
 use crate::world::{Key, World};
 
 use entries::Of;
@@ -137,13 +137,14 @@ impl<'a> Catalog<'a> {
         let mut service = seen.service;
         // Shares that are written down stay in force, whatever has become of a version meanwhile.
         let status = memory.record.under_way();
+        let instead = self.instead(key, &service, service_port(object, port)?);
         for arm in &newest.arms {
             let version = service.versions.entry(arm.version.clone()).or_default();
             // A canary's visitors have the stable version to go to. Others would have nobody, until somebody leads and
             // writes down what the cluster has put in the place of their version.
             let of_canary = status.is_some_and(|status| status.canary == arm.version);
             if version.endpoints.is_empty() && !of_canary && !seen.left.contains(&arm.version) {
-                version.endpoints = self.ready(key, service_port(object, port)?);
+                version.endpoints.clone_from(&instead);
             }
         }
         let split = split(&memory.record, newest.number, &newest.arms, &service, self.keys, name)?;
@@ -151,6 +152,18 @@ impl<'a> Catalog<'a> {
             service.rollout = Some(status.policy.clone());
         }
         Some(Entry { service, split })
+    }
+
+    /// Who answers for a version of which nothing is left: the stable one, or whoever is ready. These are ports of
+    /// applications: a slice may name those of sidecars, which would send the visitors on to each other for ever.
+    fn instead(&self, key: &Key, service: &Service, port: &ServicePort) -> Vec<Address> {
+        let stable = service.stable.as_ref().and_then(|stable| service.versions.get(stable));
+        if let Some(stable) = stable.filter(|stable| !stable.endpoints.is_empty()) {
+            return stable.endpoints.clone();
+        }
+        let pods = selected(self.world, key);
+        let ready = pods.iter().filter(|pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none());
+        ready.filter_map(|pod| address(pod, port)).map(Address::Ip).collect()
     }
 
     fn plain(&self, key: &Key, service: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
@@ -182,7 +195,10 @@ fn split(
     name: &Name,
 ) -> Option<Split> {
     let status = record.under_way();
-    let stable = status.map(|status| status.stable.clone()).or_else(|| service.stable.clone())?;
+    let is_arm = |version: &&Name| arms.iter().any(|arm| arm.version == **version);
+    let now = status.map(|status| &status.stable).or(service.stable.as_ref()).filter(is_arm);
+    // The last one was stable when the shares were written down.
+    let stable = now.or_else(|| arms.last().map(|arm| &arm.version)).cloned()?;
     let rollout = status.map(|status| status.rollout);
     Some(Split {
         epoch,

@@ -122,13 +122,14 @@ fn visitors_of_a_version_that_is_gone_have_what_came_in_its_place() {
     let own = entry(&world, &released).service.versions[&name("aa")].endpoints.clone();
     assert_eq!(own.len(), 1);
 
-    add(&mut world, &(replica_set("shop", "bb", 2, 1) + &pod("shop-bb", 0, "", "none") + SLICE));
+    let next = pod("shop-bb", 0, "", "none").replace("conditions: [", "conditions: [{type: Ready, status: 'True'}, ");
+    add(&mut world, &(replica_set("shop", "bb", 2, 1) + &next));
     assert_eq!(entry(&world, &released).service.versions[&name("aa")].endpoints, own, "it is there");
     let ends = pod("shop-aa", 0, "", "none")
         .replace("labels: {app", "deletionTimestamp: '2026-01-01T00:00:00Z', labels: {app");
     let fails =
         pod("shop-aa", 0, "", "none").replace("ContainersReady, status: 'True'", "ContainersReady, status: 'False'");
-    for (aa, expected) in [(Some(&fails), 0), (Some(&ends), 2), (None, 2)] {
+    for (aa, expected) in [(Some(&fails), 0), (Some(&ends), 1), (None, 1)] {
         match aa {
             Some(pod) => add(&mut world, pod),
             None => world.pods.remove(&Key::new("default", "shop-aa-0")),
@@ -138,5 +139,6 @@ fn visitors_of_a_version_that_is_gone_have_what_came_in_its_place() {
         let [arm] = &drawn[..] else { panic!("{split:?}") };
         assert_eq!(arm.version, name("aa"), "its share is written down");
         assert_eq!(service.versions[&arm.version].endpoints.len(), expected, "{aa:?}");
+        assert_eq!(split.stable, arm.version, "else no proxy would take it");
     }
 }

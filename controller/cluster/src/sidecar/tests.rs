@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tidegate_config::{Address, Key as Secret, Name, Span};
-use tidegate_controller::engine::Timestamp;
+use tidegate_controller::engine::{Command, Timestamp, Verb};
 use tidegate_controller::proxies::Proxies;
 
 use super::*;
 use crate::catalog::{Entries, Released as Objects};
-use crate::lead::{Case, Served};
+use crate::lead::{Case, Served, Wish};
 use crate::manifests::{SERVICE, asked, deployment, moment, pod, replica_set, world};
 use crate::rollout_object::Memory;
 
@@ -180,4 +180,41 @@ fn traffic_passes_us_where_every_stable_pod_has_a_sidecar() {
     crate::manifests::add(&mut world, &pod("shop-aa", 0, "", "none"));
     assert!(!is_managed(&world, Some("aa")).managed);
     assert!(!is_managed(&world, Some("cc")).managed, "no pods at all");
+}
+
+/// Promoted, and the old pods end faster than anybody looks: their visitors' share is written down still.
+#[test]
+fn visitors_of_pods_that_end_go_to_applications_alone() {
+    let mut world = updating();
+    let ready = "conditions: [{type: Ready, status: 'True'}, ";
+    crate::manifests::add(&mut world, &taken("shop-bb", 0, "open").replace("conditions: [", ready));
+    let slice = "\n---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: shop-1, namespace: default, \
+                 labels: {kubernetes.io/service-name: shop}}\naddressType: IPv4\nports: [{name: '', port: 15000}]\n\
+                 endpoints: [{addresses: [10.0.0.184], conditions: {ready: true}}]\n";
+    crate::manifests::add(&mut world, slice);
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let memory = Memory { stable: Some(name("aa")), ..Memory::new(now) };
+    let mut case = Case::new(asked("shop"), memory, now);
+    let (none, request_timeout) = (Proxies::default(), Span::from_secs(10));
+    let served = Served { managed: true, targets: Vec::new(), request_timeout };
+    case.look(&moment(&world, &none, &served, now), None);
+    let command = Command { verb: Verb::Promote { full: true }, actor: "alice".into() };
+    let wish = Wish { id: "1".into(), command: Ok(command) };
+    case.look(&moment(&world, &none, &served, now), Some(wish));
+    for number in 0..3 {
+        let ends = "deletionTimestamp: '2026-01-01T00:00:00Z', uid: uid-";
+        crate::manifests::add(&mut world, &taken("shop-aa", number, "none").replace("uid: uid-", ends));
+    }
+    let released = Objects::from([(shop(), (Arc::new(asked("shop")), Arc::new(case.memory.clone())))]);
+    let all = told(&world, &released);
+    let split = &only(&all).splits[&name("shop.default")];
+    assert_eq!((split.share_of(&name("aa")).ppm(), split.stable.as_str()), (750_000, "bb"));
+    let [(_, versions)] = &addresses(only(&all))[..] else { panic!("one service") };
+    for (version, addresses) in versions {
+        assert_eq!(
+            addresses.iter().map(|it| it.ends_with(":8080")).collect::<Vec<_>>(),
+            [true],
+            "{version}: {addresses:?}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use tidegate_controller::clock::Clock;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::Fault;
+use crate::{Fault, say};
 
 /// Visitors that come all the time, until this is dropped.
 pub(crate) struct Crowd {
@@ -34,8 +34,7 @@ pub(crate) struct Seen {
 impl Seen {
     /// Failures that no version was told to make.
     pub(crate) fn lost(&self) -> BTreeMap<String, u64> {
-        let told = |what: &str| what.ends_with(": 500") && !what.starts_with("nobody");
-        self.failed.iter().filter(|(what, _)| !told(what)).map(|(what, count)| (what.clone(), *count)).collect()
+        self.failed.iter().filter(|(what, _)| !was_told(what)).map(|(what, count)| (what.clone(), *count)).collect()
     }
 
     /// Adds what others have seen.
@@ -58,7 +57,7 @@ impl Crowd {
             .spawn()?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let lines = child.stdout.take().ok_or("no output of the visitors")?;
-        tokio::spawn(listen(BufReader::new(lines).lines(), Arc::clone(&seen)));
+        tokio::spawn(listen(BufReader::new(lines).lines(), Arc::clone(&seen), host.to_owned()));
         Ok(Self { seen, _child: child })
     }
 
@@ -68,7 +67,16 @@ impl Crowd {
     }
 }
 
-async fn listen(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>, seen: Arc<Mutex<Seen>>) {
+/// Whether a version was told to fail so.
+fn was_told(what: &str) -> bool {
+    what.ends_with(": 500") && !what.starts_with("nobody")
+}
+
+async fn listen(
+    mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+    seen: Arc<Mutex<Seen>>,
+    host: String,
+) {
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(second) = serde_json::from_str::<Value>(&line) else { continue };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +84,9 @@ async fn listen(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdou
         add(&mut seen.visitors, counts(&second["visitors"]));
         let visitors = counts(&second["visitors"]).map(|(name, count)| (name.clone(), count)).collect();
         seen.seconds.push((Clock::System.now().millis(), visitors));
+        for (what, count) in counts(&second["failed"]).filter(|(what, _)| !was_told(what)) {
+            say(format!("{host}: {count} times {what}"));
+        }
         add(&mut seen.failed, counts(&second["failed"]));
     }
 }

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::application::{Application, kinds};
 use crate::cluster::{Cluster, Replica, is_there, kubectl};
@@ -27,6 +27,8 @@ use crate::{Fault, say};
 const AUTOSCALER: &str = include_str!("../autoscaler.yaml");
 /// Until another replica leads, at most.
 const TAKEOVER_S: u64 = 60;
+/// Until a pod is evicted, at most.
+const EVICTION: Duration = Duration::from_secs(5);
 
 /// What disturbs, and how often. Without any, this is what an undisturbed trial looks like.
 #[derive(Debug, Clone, Args)]
@@ -207,9 +209,11 @@ async fn evict(cluster: &Cluster) -> Result<String, Fault> {
     let there: Vec<Pod> = there.into_iter().filter(is_there).collect();
     let Some(pod) = there.get(rand::random_range(0..there.len().max(1))) else { return Ok("no pod".to_owned()) };
     let name = pod.name_any();
-    match pods.evict(&name, &EvictParams::default()).await {
+    // Where a disruption budget stands before it, it is tried again and again.
+    let evicted = timeout(EVICTION, pods.evict(&name, &EvictParams::default())).await;
+    match evicted.unwrap_or_else(|_| Err(kube::Error::Service("no answer but that it may not be evicted".into()))) {
         Ok(_) => Ok(name),
-        // A disruption budget stands before it.
+        Err(kube::Error::Service(why)) => Ok(format!("{name}: {why}")),
         Err(kube::Error::Api(status)) if status.code == 429 => Ok(format!("{name}: {}", status.message)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(format!("{name}: gone meanwhile")),
         Err(error) => Err(error.into()),

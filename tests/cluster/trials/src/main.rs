@@ -20,6 +20,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidegate_controller::clock::Clock;
 use tokio::task::LocalSet;
 
 /// What goes wrong in a trial itself, in words.
@@ -69,7 +70,9 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Tells people what is going on.
+/// Tells people what is going on, and when.
 fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let (now, text) = (Clock::System.now().millis() / 1_000, text.to_string());
+    let (hours, minutes, seconds) = (now / 3_600 % 24, now / 60 % 60, now % 60);
+    let _ = writeln!(std::io::stdout(), "{hours:02}:{minutes:02}:{seconds:02} {text}");
 }
