@@ -100,13 +100,14 @@ pub(crate) fn labelled(world: &World, service: &Key, label: &str) -> Result<Disc
     Ok(Discovery { versions: by_label(world, pods(world, service)?, label)?, way: Way::Workloads })
 }
 
-/// The versions by a label while one of them has given way to another and has no pods.
-pub(crate) fn discover_beside(
+/// The same, and by the label whatever there is while one of them has given way to another and has no pods.
+pub fn discover_with(
     world: &World,
     service: &Key,
     label: &str,
-    given_way: &GivenWay,
+    given_way: Option<&GivenWay>,
 ) -> Result<Discovery, Undiscovered> {
+    let Some(given_way) = given_way else { return discover(world, service, label) };
     let mut discovery = labelled(world, service, label)?;
     let GivenWay { version, revision, made, .. } = given_way.clone();
     // What its last pods were, whatever comes under its name meanwhile: it is what would come back.
