@@ -201,6 +201,12 @@ impl Application {
     /// An ordinary update has made the newest version the stable one.
     async fn take_over(&mut self) -> Result<Option<Outcome>, Fault> {
         say(format!("{} {}: an ordinary update, as its status says: nobody held it", self.kind.name, self.version));
+        if self.kind.fails != "0" {
+            // Beside a version that fails as much nothing could be told of the next one.
+            self.leave(self.version, self.stable).await?;
+            self.settle().await?;
+            return Ok(None);
+        }
         let old = std::mem::replace(&mut self.stable, self.version);
         self.settle().await?;
         self.end(old).await?;
