@@ -196,7 +196,12 @@ impl Policy {
     /// How long requests wait while nobody can be reached, where the service does not say it: between two versions that do not
     /// run at the same time as long as browsers and load balancers do.
     pub fn parks(&self) -> Option<Span> {
-        (self.strategy == Strategy::Recreate).then_some(Span::from_secs(60))
+        self.recreates().then_some(Span::from_secs(60))
+    }
+
+    /// Whether the old version goes before the new one starts.
+    pub fn recreates(&self) -> bool {
+        self.strategy == Strategy::Recreate
     }
 
     /// Fields of one strategy only, whether they are given, and that strategy with its name.

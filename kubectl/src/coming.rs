@@ -2,7 +2,7 @@
 //! follows from it the object still tells of the last one, and a script that waits must not take that one's end for its own.
 
 use tidegate_cluster::rollout_object::{Memory, RolloutSpec};
-use tidegate_cluster::versions::{discover_with, roles, selects};
+use tidegate_cluster::versions::{discover, roles, selects};
 use tidegate_cluster::world::{Key, World};
 use tidegate_config::Name;
 
@@ -12,7 +12,7 @@ pub(crate) fn is_coming(world: &World, service: &Key, spec: &RolloutSpec, memory
         return true;
     }
     let (label, given_way) = (spec.options.version_label.as_str(), memory.given_way.as_ref());
-    let Ok(found) = discover_with(world, service, label, given_way) else { return false };
+    let Ok(found) = discover(world, service, label, given_way) else { return false };
     let named = spec.options.stable.clone().map(Name::from);
     let roles = roles(world, &found, label, memory.stable.as_ref(), &memory.trusted, named.as_ref());
     let Ok(roles) = roles else { return false };

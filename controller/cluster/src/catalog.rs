@@ -137,14 +137,14 @@ impl<'a> Catalog<'a> {
         let mut service = seen.service;
         // Shares that are written down stay in force, whatever has become of a version meanwhile.
         let status = memory.record.under_way();
-        let instead = self.instead(key, &service, service_port(object, port)?);
         for arm in &newest.arms {
-            let version = service.versions.entry(arm.version.clone()).or_default();
+            let is_empty = service.versions.entry(arm.version.clone()).or_default().endpoints.is_empty();
             // A canary's visitors have the stable version to go to. Others would have nobody, until somebody leads and
             // writes down what the cluster has put in the place of their version.
             let of_canary = status.is_some_and(|status| status.canary == arm.version);
-            if version.endpoints.is_empty() && !of_canary && !seen.left.contains(&arm.version) {
-                version.endpoints.clone_from(&instead);
+            if is_empty && !of_canary && !seen.left.contains(&arm.version) {
+                let endpoints = self.instead(key, &service, service_port(object, port)?);
+                service.versions.entry(arm.version.clone()).or_default().endpoints = endpoints;
             }
         }
         let split = split(&memory.record, newest.number, &newest.arms, &service, self.keys, name)?;

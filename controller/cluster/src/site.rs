@@ -12,7 +12,7 @@ use tidegate_config::{Address, Name, Service, Share, Span, Version, Visitor};
 
 use crate::rollout_object::GivenWay;
 use crate::versions::{
-    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover_with, is_usable, roles, service_port,
+    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover, is_usable, roles, service_port,
 };
 use crate::world::{Key, World};
 use valve::Valve;
@@ -87,7 +87,7 @@ pub enum Unreleasable {
 /// `trusted` are versions that were stable before: whoever goes back to one of them must not wait for us.
 pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
     let port = port(world, ask)?;
-    let discovery = discover_with(world, ask.service, ask.label, ask.given_way)?;
+    let discovery = discover(world, ask.service, ask.label, ask.given_way)?;
     let Roles { stable, canary } = roles(world, &discovery, ask.label, remembered, trusted, ask.stable)?;
     // A version is tried once it has a pod that can take a visitor.
     let canary = canary.filter(|name| ask.unstarted || usable(world, &discovery.versions[name]) > 0);

@@ -6,9 +6,7 @@ mod pods;
 mod port;
 mod roles;
 
-pub use discover::{
-    Discovery, Found, Undiscovered, Way, deployment_of, discover, discover_with, selected, selects, workloads,
-};
+pub use discover::{Discovery, Found, Undiscovered, Way, deployment_of, discover, selected, selects, workloads};
 pub(crate) use discover::{deployment_above, is_version, labelled, newest_revision, template_hash};
 pub use pods::{GATE, Held, MIGRATION, Owner, ip, is_open, is_ready, is_unscheduled, is_usable, owner};
 pub(crate) use pods::{REVISION_HASH, TEMPLATE_HASH, is_of_gate};

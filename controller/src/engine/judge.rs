@@ -34,7 +34,7 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Jud
     let weighed = status.weigh();
     let verdict = bounds(status).verdict(&weighed.findings());
     // What is to start when the old version is gone is down before.
-    if endpoints.only_canary_down() && status.policy.strategy != Strategy::Recreate {
+    if endpoints.only_canary_down() && !status.policy.recreates() {
         return Judgement::Abort(Rule::HardFact);
     }
     if tripped {
@@ -107,7 +107,7 @@ fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weigh
             Concern::Harm => Hold::Harm,
         });
     }
-    if endpoints.canary_down() && status.policy.strategy != Strategy::Recreate {
+    if endpoints.canary_down() && !status.policy.recreates() {
         return Some(Hold::NoEndpoint);
     }
     match (status.policy.strategy, status.step) {

@@ -1,7 +1,5 @@
 //! Each decision in a sentence.
 
-use tidegate_config::policy::Strategy;
-
 use super::hold::Hold;
 use super::plan::HarmFrom;
 use super::record::{Action, OWN_ACTOR, Record, Rule, Signal};
@@ -19,7 +17,7 @@ pub(crate) fn sentence(record: &Record, status: &Status) -> String {
     match record.action {
         Action::Start => started(status),
         Action::Advance => format!("From {} to {}: {}.", record.from, record.to, why_advance(record, actor)),
-        Action::Switch if status.policy.strategy == Strategy::Recreate => format!(
+        Action::Switch if status.policy.recreates() => format!(
             "All visitors to {}: {} goes before it starts, and requests wait meanwhile. Where nobody of {} can be reached \
              within {}, all goes back.",
             status.canary,
@@ -44,7 +42,7 @@ pub(crate) fn sentence(record: &Record, status: &Status) -> String {
 
 fn started(status: &Status) -> String {
     let opening = format!("Started {} against {} at 0%.", status.canary, status.stable);
-    if status.policy.strategy == Strategy::Recreate {
+    if status.policy.recreates() {
         return format!("{opening} The two do not run at the same time, so nothing is compared.");
     }
     if !status.compares() {

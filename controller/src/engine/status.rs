@@ -217,7 +217,7 @@ impl Status {
     /// first one. Of blue/green they are one.
     pub fn least_ms(&self) -> Vec<u64> {
         let policy = &self.policy;
-        if policy.strategy == Strategy::Recreate {
+        if policy.recreates() {
             return vec![0];
         }
         if policy.strategy == Strategy::BlueGreen {

@@ -193,8 +193,7 @@ impl<'a> Turn<'a> {
         let switches = !self.status.compares() && !has_all;
         let from = if self.status.share == Share::ALL { Share::ALL } else { self.move_to(Share::ALL, Some(last)) };
         if switches {
-            let recreates = self.status.policy.strategy == Strategy::Recreate;
-            self.status.phase = if recreates { Phase::Recreating } else { Phase::Standby };
+            self.status.phase = if self.status.policy.recreates() { Phase::Recreating } else { Phase::Standby };
             self.record(rule, Action::Switch, from, actor, sight);
         } else {
             self.finish(Phase::Promoted);

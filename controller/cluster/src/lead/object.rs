@@ -109,7 +109,7 @@ impl Asked {
 
     /// Whether the old version goes before the new one starts.
     pub fn recreates(&self) -> bool {
-        self.policy.strategy == Strategy::Recreate
+        self.policy.recreates()
     }
 
     /// The field that asks for a Deployment to be set back after an abort, if there is one: old pods may have left already

@@ -32,7 +32,7 @@ fn runs(memory: &Memory) -> Option<&Name> {
 
 fn is_about_to(status: &Status) -> bool {
     let waits = status.hold.is_some_and(|held| held.reason != Hold::NotInForce);
-    status.policy.strategy == tidegate_config::policy::Strategy::Recreate && !waits
+    status.policy.recreates() && !waits
 }
 
 /// Notes what gives way, and that it is back or has been replaced for good.

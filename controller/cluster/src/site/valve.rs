@@ -85,7 +85,7 @@ mod tests {
             + &replica_set("shop", "aa", 1, replicas)
             + &replica_set("shop", "bb", 2, 1);
         let world = world(&(text + &pod("shop-aa", 0, "", "shut") + &pods.concat()));
-        let discovery = discover(&world, &Key::new("default", "shop"), "version").unwrap();
+        let discovery = discover(&world, &Key::new("default", "shop"), "version", None).unwrap();
         let bb: Name = "bb".parse().unwrap();
         let share = Share::from_ppm(percent * 10_000).unwrap();
         let Valve { mut to_open, to_shut } = of(&world, &discovery, Some((&bb, share)), |name| name.as_str() == "aa");

@@ -86,7 +86,21 @@ pub enum Undiscovered {
 
 /// The versions of a Service. Where all its pods belong to one Deployment they are its revisions, else the values of
 /// `label`.
-pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, Undiscovered> {
+///
+/// While one of them has given way to another and has no pods, all are told by the label.
+pub fn discover(
+    world: &World,
+    service: &Key,
+    label: &str,
+    given_way: Option<&GivenWay>,
+) -> Result<Discovery, Undiscovered> {
+    if let Some(GivenWay { version, revision, made, .. }) = given_way {
+        let mut discovery = labelled(world, service, label)?;
+        // What its last pods were, whatever comes under its name meanwhile: it is what would come back.
+        let found = discovery.versions.entry(version.clone()).or_default();
+        (found.revision, found.order) = (revision.clone(), *made);
+        return Ok(discovery);
+    }
     let owned = pods(world, service)?;
     match only_deployment(owned.iter().map(|(_, owner)| owner.as_ref())) {
         _ if owned.is_empty() => Err(Undiscovered::NoPods(service.clone())),
@@ -98,22 +112,6 @@ pub fn discover(world: &World, service: &Key, label: &str) -> Result<Discovery, 
 /// The versions of a Service by a label, though there may be only one workload yet.
 pub(crate) fn labelled(world: &World, service: &Key, label: &str) -> Result<Discovery, Undiscovered> {
     Ok(Discovery { versions: by_label(world, pods(world, service)?, label)?, way: Way::Workloads })
-}
-
-/// The same, and by the label whatever there is while one of them has given way to another and has no pods.
-pub fn discover_with(
-    world: &World,
-    service: &Key,
-    label: &str,
-    given_way: Option<&GivenWay>,
-) -> Result<Discovery, Undiscovered> {
-    let Some(given_way) = given_way else { return discover(world, service, label) };
-    let mut discovery = labelled(world, service, label)?;
-    let GivenWay { version, revision, made, .. } = given_way.clone();
-    // What its last pods were, whatever comes under its name meanwhile: it is what would come back.
-    let found = discovery.versions.entry(version).or_default();
-    (found.revision, found.order) = (revision, made);
-    Ok(discovery)
 }
 
 /// Pods, each with its owner.
