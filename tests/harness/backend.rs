@@ -82,12 +82,17 @@ pub(crate) struct Backend {
 impl Backend {
     /// A version whose every request `handler` deals with.
     pub(crate) fn start(handler: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static) -> Self {
-        Self::build(None, Box::new(handler))
+        Self::build(unserved().0, None, Box::new(handler))
+    }
+
+    /// A version that answers everything with 200 and this body, at an address that nobody served so far.
+    pub(crate) fn coming(socket: Socket, body: &'static str) -> Self {
+        Self::build(socket, None, Box::new(answers(body)))
     }
 
     /// The same, closing connections that were idle for so long after a request.
     pub(crate) fn idling(idle: Duration, handler: impl Fn(&mut Exchange<'_>) -> After + Send + Sync + 'static) -> Self {
-        Self::build(Some(idle), Box::new(handler))
+        Self::build(unserved().0, Some(idle), Box::new(handler))
     }
 
     /// A version that answers everything with 200 and this body.
@@ -105,12 +110,10 @@ impl Backend {
         })
     }
 
-    fn build(idle: Option<Duration>, handler: Box<Handler>) -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    fn build(socket: Socket, idle: Option<Duration>, handler: Box<Handler>) -> Self {
         // Small on purpose, and inherited by connections: what is in flight should not hide in the kernel.
         socket.set_recv_buffer_size(64 * 1024).unwrap();
         socket.set_send_buffer_size(64 * 1024).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         socket.listen(1_024).unwrap();
         let listener = TcpListener::from(socket);
         let address = listener.local_addr().unwrap();

@@ -57,9 +57,7 @@ fn requests_wait_until_somebody_listens_at_a_known_address() {
     let (socket, proxy) = waiting("10s", "");
     let mut client = sent(&proxy, GET);
     wait_for(&proxy, 1);
-    socket.listen(16).unwrap();
-    let (stream, _) = socket.accept().unwrap();
-    stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nback").unwrap();
+    let _backend = Backend::coming(socket, "back");
     assert_eq!(client.answer().text(), "back");
 }
 
