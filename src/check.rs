@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use tidegate_config::{Config, Problems, RolloutId};
+use tidegate_config::{Config, Name, Problems, RolloutId};
 use tidegate_controller::certificates;
 use tidegate_proxy::check_certificates;
 
@@ -66,10 +66,9 @@ fn summary(file: &Path, config: &Config) -> String {
     let services = count(config.services.len(), "service");
     let mut text = format!("{} is good: {listeners}, {routes}, {services}\n", file.display());
     for (name, service) in &config.services {
-        if let (Some(id), Some(stable), Some(canary)) =
-            (RolloutId::of(name, service), service.stable_name(), &service.canary)
-        {
-            let _ = writeln!(text, "  {name}: rolls out {canary} beside {stable} (rollout {id})");
+        if let (Some(id), Some(stable)) = (RolloutId::of(name, service), service.stable_name()) {
+            let tried = service.tried().map(Name::as_str).collect::<Vec<_>>().join(" and ");
+            let _ = writeln!(text, "  {name}: rolls out {tried} beside {stable} (rollout {id})");
         }
     }
     text

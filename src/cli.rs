@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tidegate::demo::{self, DemoOptions};
 use tidegate::inject::{self, InjectOptions};
-use tidegate::operate::{self, Target, Verb};
+use tidegate::operate::{self, Meant, Shown, Target, Verb};
 use tidegate::output::Format;
 use tidegate::{CommandError, Exit, check, run};
 use tidegate_config::Name;
@@ -77,26 +77,24 @@ enum Command {
     },
     /// On to the next step now, whatever it waits for
     #[command(
-        after_help = "Examples:\n  tidegate promote shop\n  tidegate promote shop --full    all visitors to the canary now"
+        after_help = "Examples:\n  tidegate promote shop\n  tidegate promote shop --full    all visitors to the canary now\n  tidegate promote shop --version v3    of several that are tried"
     )]
     Promote {
-        /// The service
-        service: Name,
         /// All the way to 100%
         #[arg(long)]
         full: bool,
         #[command(flatten)]
-        shown: Shown,
+        meant: Meant,
     },
     /// All visitors back to the stable version, for good
     #[command(after_help = "Example:\n  tidegate abort shop")]
-    Abort(Simple),
+    Abort(Meant),
     /// Hold the share where it is; an abort on evidence stays armed
     #[command(after_help = "Example:\n  tidegate pause shop")]
-    Pause(Simple),
+    Pause(Meant),
     /// Go on after a pause
     #[command(after_help = "Example:\n  tidegate resume shop")]
-    Resume(Simple),
+    Resume(Meant),
     #[command(after_help = inject::EXAMPLES)]
     Inject(Box<InjectOptions>),
     /// Print a completion script for a shell
@@ -105,23 +103,6 @@ enum Command {
         /// The shell
         shell: Shell,
     },
-}
-
-#[derive(Debug, Args)]
-struct Simple {
-    /// The service
-    service: Name,
-    #[command(flatten)]
-    shown: Shown,
-}
-
-#[derive(Debug, Args)]
-struct Shown {
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-    #[command(flatten)]
-    target: Target,
 }
 
 impl Cli {
@@ -135,23 +116,15 @@ impl Cli {
                 operate::status(&shown.target, service.as_ref(), watch, shown.output)
             }
             Command::Explain { service, shown } => operate::explain(&shown.target, &service, shown.output),
-            Command::Promote { service, full, shown } => {
-                operate::command(&shown.target, &service, Verb::Promote { full }, shown.output)
-            }
-            Command::Abort(simple) => simple.carry_out(Verb::Abort),
-            Command::Pause(simple) => simple.carry_out(Verb::Pause),
-            Command::Resume(simple) => simple.carry_out(Verb::Resume),
+            Command::Promote { full, meant } => operate::command(&meant, Verb::Promote { full }),
+            Command::Abort(meant) => operate::command(&meant, Verb::Abort),
+            Command::Pause(meant) => operate::command(&meant, Verb::Pause),
+            Command::Resume(meant) => operate::command(&meant, Verb::Resume),
             Command::Inject(options) => inject::inject(&options),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "tidegate", &mut std::io::stdout());
                 Ok(Exit::Done)
             }
         }
-    }
-}
-
-impl Simple {
-    fn carry_out(&self, verb: Verb) -> Result<Exit, CommandError> {
-        operate::command(&self.shown.target, &self.service, verb, self.shown.output)
     }
 }

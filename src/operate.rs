@@ -24,6 +24,30 @@ pub struct Target {
     pub state_dir: PathBuf,
 }
 
+/// What a command is for.
+#[derive(Debug, Args)]
+pub struct Meant {
+    /// The service
+    pub service: Name,
+    /// Which of several versions that are tried; without it all of them
+    #[arg(long)]
+    pub version: Option<Name>,
+    /// How to print, and of which instance
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+/// How to print, and of which instance.
+#[derive(Debug, Args)]
+pub struct Shown {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+    /// Which instance
+    #[command(flatten)]
+    pub target: Target,
+}
+
 /// `tidegate status`.
 pub fn status(target: &Target, service: Option<&Name>, watch: bool, format: Format) -> Result<Exit, CommandError> {
     block_on(async {
@@ -58,9 +82,13 @@ pub fn explain(target: &Target, service: &Name, format: Format) -> Result<Exit, 
 }
 
 /// `tidegate promote`, `abort`, `pause` and `resume`.
-pub fn command(target: &Target, service: &Name, verb: Verb, format: Format) -> Result<Exit, CommandError> {
-    let view = block_on(async { Ok(Client::connect(&target.state_dir).await?.command(service, verb, None).await?) })?;
-    output::show(&view, format, text::service)?;
+pub fn command(meant: &Meant, verb: Verb) -> Result<Exit, CommandError> {
+    let Meant { service, version, shown } = meant;
+    let carried_out = async {
+        let client = Client::connect(&shown.target.state_dir).await?;
+        Ok(client.command(service, verb, version.as_ref(), None).await?)
+    };
+    output::show(&block_on(carried_out)?, shown.output, text::service)?;
     Ok(Exit::Done)
 }
 

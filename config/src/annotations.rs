@@ -75,7 +75,7 @@ impl Annotated {
         }
         if let (Some(policy), Some(options)) = (&policy, &options) {
             let mut found = Problems::default();
-            options.check(policy.strategy, "", &mut found);
+            options.check(policy, "", &mut found);
             add_all(&mut problems, &found, |path| kebab(path.trim_start_matches('.')));
         }
         match (policy, visitor, park, options) {

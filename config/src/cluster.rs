@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
 use crate::name::Name;
-use crate::policy::Strategy;
+use crate::policy::{Policy, Strategy};
 use crate::problem::{Malformed, Problems};
 use crate::text::serde_as_text;
 
@@ -25,6 +26,11 @@ pub struct ClusterOptions {
     /// version that was there first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable: Option<Label>,
+    /// The versions that are tried at the same time, in place of the newest one, where several workloads are behind the
+    /// Service: values of the version label. Nothing starts before all of them are there. Absent: the newest version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::canaries"))]
+    pub canaries: Vec<Label>,
     /// The name of the Service's port that is judged. Absent: every port that takes HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<Label>,
@@ -41,11 +47,26 @@ pub struct ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// Checks the fields against the strategy. `path` is where they are.
-    pub fn check(&self, strategy: Strategy, path: &str, problems: &mut Problems) {
-        if self.capacity == Capacity::Follow && strategy != Strategy::Canary {
+    /// Checks the fields against the policy. `path` is where both are.
+    pub fn check(&self, policy: &Policy, path: &str, problems: &mut Problems) {
+        if self.capacity == Capacity::Follow && policy.strategy != Strategy::Canary {
             let wrong = "does not belong to this strategy, which brings all visitors over at once";
             problems.add(format!("{path}.capacity"), wrong, "wait or ignore, or strategy: canary");
+        }
+        let at = format!("{path}.canaries");
+        let several = self.canaries.len();
+        if several > limits::CANARIES_MAX {
+            let allowed = format!("1 to {} at the same time", limits::CANARIES_MAX);
+            problems.add(&at, format!("{several} versions"), allowed);
+        } else if several > 1 {
+            policy.check_several(several, path, problems);
+        }
+        for (i, version) in self.canaries.iter().enumerate() {
+            if self.canaries[..i].contains(version) {
+                problems.add(&at, format!("\"{version}\" is named twice"), "each version once");
+            } else if self.stable.as_ref() == Some(version) {
+                problems.add(&at, format!("\"{version}\" is the stable version"), "others");
+            }
         }
     }
 }

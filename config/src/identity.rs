@@ -1,4 +1,4 @@
-//! What makes a rollout the same rollout: its service, the two versions and what defines them, and the policy.
+//! What makes a rollout the same rollout: its service, the versions and what defines them, and the policy.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -20,13 +20,18 @@ pub struct RolloutId(u64);
 impl RolloutId {
     /// The identity of the rollout that a service asks for; `None` where it asks for none.
     pub fn of(name: &Name, service: &Service) -> Option<Self> {
-        let (stable, canary) = (service.stable_name()?, service.canary.as_ref()?);
+        let mut tried = service.tried();
+        let (stable, canary) = (service.stable_name()?, tried.next()?);
         let policy = service.rollout.as_ref()?;
         let revision = |version: &Name| service.versions.get(version).and_then(|v| v.revision.as_deref());
         let parts: (&Name, &Name, Option<&str>, &Name, Option<&str>, &Policy, &Visitor) =
             (name, stable, revision(stable), canary, revision(canary), policy, &service.visitor);
         // Struct fields serialise in their order and maps are sorted, so equal parts give equal text.
-        let text = serde_json::to_vec(&parts).ok()?;
+        let mut text = serde_json::to_vec(&parts).ok()?;
+        let rivals: Vec<_> = tried.map(|rival| (rival, revision(rival))).collect();
+        if !rivals.is_empty() {
+            text.append(&mut serde_json::to_vec(&rivals).ok()?);
+        }
         let mut hasher = SipHasher13::new();
         hasher.write(&text);
         Some(Self(hasher.finish128().h1))

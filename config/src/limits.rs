@@ -22,6 +22,8 @@ pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
 pub const NAME_BYTES_MAX: usize = 143;
 /// Versions of one service: as many as the 16 bits that are remembered of each visitor can tell apart.
 pub const VERSIONS_MAX: usize = 14;
+/// Versions that a rollout tries at the same time. Each has its own part of the chance to err.
+pub const CANARIES_MAX: usize = 4;
 /// Endpoints of one version, resolved addresses of DNS names included.
 pub const ENDPOINTS_PER_VERSION_MAX: usize = 1_024;
 /// Steps of a rollout.

@@ -243,6 +243,38 @@ impl Policy {
         }
     }
 
+    /// Checks what is asked of a policy that tries so many versions at the same time. `path` is where it is.
+    pub(crate) fn check_several(&self, canaries: usize, path: &str, problems: &mut Problems) {
+        if self.strategy != Strategy::Canary {
+            let wrong = format!("does not try {canaries} versions at the same time");
+            problems.add(format!("{path}.strategy"), wrong, "canary, or a single version to be tried");
+            return;
+        }
+        if self.conversion.is_none() {
+            let wrong = format!("missing, with {canaries} versions that are tried at the same time");
+            let allowed =
+                "what visitors are to do more often (conversion: {path: {prefix: /bought}}): it says which is the best";
+            problems.add(format!("{path}.conversion"), wrong, allowed);
+        }
+        let most = self.most_at_test();
+        if most == Share::ZERO {
+            let wrong = format!("no share at which {canaries} versions are compared");
+            problems.add(format!("{path}.steps"), wrong, "a step before 100%, for example [10%, 25%, 100%]");
+        }
+        let all = u64::from(most.ppm()) * u64::try_from(canaries).unwrap_or(u64::MAX);
+        if all >= u64::from(Share::ALL.ppm()) {
+            let wrong = format!("{most} for each of {canaries} versions leaves nobody to stable");
+            let allowed = "shares before 100% that are less than 100% together, for example [10%, 25%, 100%]";
+            problems.add(format!("{path}.steps"), wrong, allowed);
+        }
+    }
+
+    /// The largest share before all visitors.
+    pub fn most_at_test(&self) -> Share {
+        let below = self.steps().into_iter().map(|step| step.share).filter(|share| *share < Share::ALL);
+        below.max().unwrap_or(Share::ZERO)
+    }
+
     fn check_steps(&self, path: &str, problems: &mut Problems) {
         let steps = self.steps();
         if steps.is_empty() || steps.len() > limits::STEPS_MAX {

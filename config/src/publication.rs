@@ -53,13 +53,16 @@ pub struct Split {
     pub epoch: u64,
     /// Keys the assignment, so that each rollout draws its visitors anew.
     pub salt: Key,
-    /// The shares in their order on the line from 0 to 1: others, canary, stable. They add up to 100%.
+    /// The shares in their order on the line from 0 to 1: others, those that are tried, stable. They add up to 100%.
     pub arms: Vec<Arm>,
     /// The version that a running rollout compares the others with.
     pub stable: Name,
     /// The version that a running rollout tries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Name>,
+    /// The versions that it tries beside that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<Name>,
     /// The rollout under way, for which evidence is counted per visitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutId>,
@@ -77,28 +80,80 @@ pub struct Arm {
     pub version: Name,
     /// Its share of the visitors.
     pub share: Share,
+    /// The part of the line that is kept for it where several versions are tried: what its share leaves of it is stable's, so
+    /// that no version's growth moves the visitors of another one. 0%: no more than its share.
+    #[serde(default, skip_serializing_if = "Share::is_zero")]
+    pub room: Share,
+}
+
+impl Arm {
+    /// A version whose share has no more room than it takes.
+    pub const fn new(version: Name, share: Share) -> Self {
+        Self { version, share, room: Share::ZERO }
+    }
 }
 
 impl Split {
-    /// Lays shares out so that moving the canary's moves no visitor of another version: others, canary, stable.
+    /// A split that no rollout moves.
+    pub const fn fixed(epoch: u64, salt: Key, arms: Vec<Arm>, stable: Name) -> Self {
+        Self { epoch, salt, arms, stable, canary: None, rivals: Vec::new(), rollout: None, rollout_began: 0 }
+    }
+
+    /// The versions that a running rollout tries, in their order on the line.
+    pub fn tried(&self) -> impl Iterator<Item = &Name> {
+        self.canary.iter().chain(&self.rivals)
+    }
+
+    /// Lays shares out so that moving one of those that are tried moves no visitor of another version but stable: others,
+    /// the tried ones in their order, stable.
     ///
-    /// `share` gives the share of every version but stable, which takes the rest.
-    pub fn lay_out(
+    /// `share` gives the share of every version but stable, which takes the rest; `room` is what each tried one may grow to
+    /// where there are several.
+    pub fn lay_out<'a>(
         versions: &[Name],
         stable: &Name,
-        canary: Option<&Name>,
+        tried: impl IntoIterator<Item = &'a Name>,
+        room: Share,
         share: impl Fn(&Name) -> Share,
     ) -> Vec<Arm> {
+        let tried: Vec<&Name> = tried.into_iter().collect();
         let mut left = Share::ALL;
         let mut take = |version: &Name| {
             let share = share(version).min(left);
             left = left.minus(share);
-            Arm { version: version.clone(), share }
+            Arm::new(version.clone(), share)
         };
-        let others = versions.iter().filter(|v| *v != stable && Some(*v) != canary);
-        let mut arms: Vec<Arm> = others.chain(canary).map(&mut take).collect();
-        arms.push(Arm { version: stable.clone(), share: left });
+        let others = versions.iter().filter(|version| *version != stable && !tried.contains(version));
+        let mut arms: Vec<Arm> = others.map(&mut take).collect();
+        let several = tried.len() > 1;
+        arms.extend(
+            tried.iter().map(|version| Arm { room: if several { room } else { Share::ZERO }, ..take(version) }),
+        );
+        arms.push(Arm::new(stable.clone(), left));
         arms
+    }
+
+    /// The line from 0 to 1: which arm has it up to which place, in parts per million. What is kept for an arm and not its
+    /// own is stable's.
+    ///
+    /// Where there is no room for all that is kept, nothing is: then one version has all visitors, or soon will.
+    pub fn line(&self) -> Vec<(usize, u32)> {
+        let stable = self.arms.iter().position(|arm| arm.version == self.stable).unwrap_or_default();
+        let kept = |arm: &Arm| arm.room.minus(arm.share).ppm();
+        let spare = self.arms.get(stable).map_or(0, |arm| arm.share.ppm());
+        let keeps = self.arms.iter().map(kept).sum::<u32>() <= spare;
+        let mut end = 0;
+        let mut line = Vec::new();
+        for (at, arm) in self.arms.iter().enumerate().filter(|(at, _)| *at != stable) {
+            end += arm.share.ppm();
+            line.push((at, end));
+            if keeps && kept(arm) > 0 {
+                end += kept(arm);
+                line.push((stable, end));
+            }
+        }
+        line.push((stable, Share::ALL.ppm()));
+        line
     }
 
     fn check(&self, path: &str, problems: &mut Problems) {
@@ -146,7 +201,7 @@ mod tests {
         let name = |n: &str| n.parse::<Name>().unwrap();
         let versions = [name("a"), name("b"), name("c")];
         let share = |n: &Name| Share::from_ppm(if n.as_str() == "a" { 200_000 } else { 100_000 }).unwrap();
-        let arms = Split::lay_out(&versions, &name("c"), Some(&name("b")), share);
+        let arms = Split::lay_out(&versions, &name("c"), [&name("b")], Share::ZERO, share);
         let laid: Vec<_> = arms.iter().map(|arm| (arm.version.as_str(), arm.share.ppm())).collect();
         assert_eq!(laid, [("a", 200_000), ("b", 100_000), ("c", 700_000)]);
     }
@@ -183,10 +238,51 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_grows_into_room_of_its_own() {
+        let name = |n: &str| n.parse::<Name>().unwrap();
+        let (versions, room) = (["a", "b", "c", "v"].map(name), Share::from_ppm(300_000).unwrap());
+        let line = |of: [u32; 3], room| {
+            let share = |n: &Name| Share::from_ppm(of[versions.iter().position(|it| it == n).unwrap()]).unwrap();
+            let arms = Split::lay_out(&versions, &versions[3], &versions[1..3], room, share);
+            let split = Split {
+                epoch: 1,
+                salt: Key([0; 16]),
+                arms,
+                stable: versions[3].clone(),
+                canary: Some(versions[1].clone()),
+                rivals: vec![versions[2].clone()],
+                rollout: None,
+                rollout_began: 0,
+            };
+            split
+                .line()
+                .into_iter()
+                .map(|(arm, end)| (split.arms[arm].version.as_str().to_owned(), end / 1_000))
+                .collect()
+        };
+        let check = |of, room, expected: &[(&str, u32)], why: &str| {
+            let found: Vec<(String, u32)> = line(of, room);
+            let expected: Vec<_> = expected.iter().map(|(version, end)| ((*version).to_owned(), *end)).collect();
+            assert_eq!(found, expected, "{why}");
+        };
+        let begins = [("a", 100), ("b", 200), ("v", 400), ("c", 500), ("v", 700), ("v", 1_000)];
+        check([100_000, 100_000, 100_000], room, &begins, "what they do not take yet is stable's");
+        let grows = [("a", 100), ("b", 400), ("c", 500), ("v", 700), ("v", 1_000)];
+        check([100_000, 300_000, 100_000], room, &grows, "c has the same visitors as before");
+        let out = [("a", 100), ("b", 100), ("v", 400), ("c", 600), ("v", 700), ("v", 1_000)];
+        check([100_000, 0, 200_000], room, &out, "one that is out leaves its room to stable");
+        let won = [("a", 0), ("b", 1_000), ("c", 1_000), ("v", 1_000)];
+        check([0, 1_000_000, 0], room, &won, "the one that has won");
+        let close = [("a", 100), ("b", 200), ("c", 300), ("v", 1_000)];
+        check([100_000, 100_000, 100_000], Share::ZERO, &close, "nothing is kept where nothing is asked for");
+    }
+
+    #[test]
     fn shares_never_exceed_the_whole() {
         let name = |n: &str| n.parse::<Name>().unwrap();
         let versions = [name("a"), name("b"), name("c")];
-        let arms = Split::lay_out(&versions, &name("c"), Some(&name("b")), |_| Share::from_ppm(700_000).unwrap());
+        let arms =
+            Split::lay_out(&versions, &name("c"), [&name("b")], Share::ZERO, |_| Share::from_ppm(700_000).unwrap());
         assert_eq!(arms.iter().map(|arm| arm.share.ppm()).sum::<u32>(), 1_000_000);
     }
 }

@@ -122,6 +122,14 @@ pub(crate) fn steps(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
+/// The schema of the versions that are tried at the same time.
+pub(crate) fn canaries(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema =
+        json_schema!({ "type": "array", "maxItems": limits::CANARIES_MAX, "x-kubernetes-list-type": "set" });
+    schema.insert("items".to_owned(), Label::json_schema(generator).to_value());
+    schema
+}
+
 /// The schema of a window in which visitors may convert.
 pub(crate) fn window(generator: &mut SchemaGenerator) -> Schema {
     let allowed = "1s to 14d";

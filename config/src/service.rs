@@ -1,6 +1,6 @@
 //! A service: its versions, which of them is stable, which is being tried, and whom it counts as one visitor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::span::Span;
 use crate::visitor::Visitor;
 
 /// One service with one or more versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// The version that takes whatever no other version's share takes. May be left out with a single version.
@@ -23,6 +23,10 @@ pub struct Service {
     /// The version that `rollout` tries against stable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Name>,
+    /// The versions that `rollout` tries against stable at the same time, in place of one `canary`: the one that converts best
+    /// is promoted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<Name>,
     /// The versions by name.
     pub versions: BTreeMap<Name, Version>,
     /// How the canary is rolled out; absent: shares stay as the file says.
@@ -83,6 +87,11 @@ impl Service {
         self.park.or_else(|| self.rollout.as_ref()?.parks()).filter(|park| *park > Span::ZERO)
     }
 
+    /// The versions that are tried, in the order of the file.
+    pub fn tried(&self) -> impl Iterator<Item = &Name> {
+        self.canary.iter().chain(&self.canaries)
+    }
+
     /// The known version names, for messages.
     fn known(&self) -> String {
         self.versions.keys().map(Name::as_str).collect::<Vec<_>>().join(", ")
@@ -99,27 +108,43 @@ impl Service {
         if self.stable.is_none() && count > 1 {
             problems.add(format!("{path}.stable"), "missing, with more than one version", self.known());
         }
-        for (field, name) in [("stable", &self.stable), ("canary", &self.canary)] {
-            if let Some(name) = name.as_ref().filter(|name| !self.versions.contains_key(name)) {
-                problems.add(
-                    format!("{path}.{field}"),
-                    format!("\"{name}\" is not a version of this service"),
-                    self.known(),
-                );
-            }
+        if let Some(name) = self.stable.as_ref().filter(|name| !self.versions.contains_key(name)) {
+            let wrong = format!("\"{name}\" is not a version of this service");
+            problems.add(format!("{path}.stable"), wrong, self.known());
         }
-        if self.canary.is_some() && self.canary == self.stable {
-            problems.add(format!("{path}.canary"), "the same version as stable", "another version, or no canary");
-        }
-        if self.canary.is_some() && self.rollout.is_none() {
-            let allowed = "a rollout beside it (rollout: {strategy: canary}), or a fixed versions.NAME.share instead";
-            problems.add(format!("{path}.canary"), "named, but nothing rolls it out", allowed);
-        }
+        self.check_tried(path, problems);
         self.check_versions(path, problems);
         if let Some(rollout) = &self.rollout {
             rollout.check(&format!("{path}.rollout"), problems);
         }
         check_park(self.park, &format!("{path}.park"), problems);
+    }
+
+    /// Checks what is tried: each a version, none of them twice, and something that rolls it out.
+    fn check_tried(&self, path: &str, problems: &mut Problems) {
+        let listed = self.canaries.iter().enumerate().map(|(i, name)| (format!("{path}.canaries[{i}]"), name));
+        let one = self.canary.iter().map(|name| (format!("{path}.canary"), name));
+        let mut seen = BTreeSet::new();
+        for (at, name) in one.chain(listed) {
+            if !self.versions.contains_key(name) {
+                problems.add(at, format!("\"{name}\" is not a version of this service"), self.known());
+            } else if Some(name) == self.stable.as_ref() {
+                problems.add(at, "the same version as stable", "another version, or no canary");
+            } else if !seen.insert(name) {
+                problems.add(at, format!("\"{name}\" is tried already"), "each version once, in canary or in canaries");
+            } else if self.rollout.is_none() {
+                let allowed =
+                    "a rollout beside it (rollout: {strategy: canary}), or a fixed versions.NAME.share instead";
+                problems.add(at, "named, but nothing rolls it out", allowed);
+            }
+        }
+        let several = self.tried().count();
+        if several > limits::CANARIES_MAX {
+            let allowed = format!("1 to {} at the same time", limits::CANARIES_MAX);
+            problems.add(format!("{path}.canaries"), format!("{several} versions"), allowed);
+        } else if let Some(rollout) = self.rollout.as_ref().filter(|_| several > 1) {
+            rollout.check_several(several, &format!("{path}.rollout"), problems);
+        }
     }
 
     fn check_versions(&self, path: &str, problems: &mut Problems) {
@@ -141,7 +166,7 @@ impl Service {
                 let allowed = format!("1 to {} addresses", limits::ENDPOINTS_PER_VERSION_MAX);
                 problems.add(format!("{at}.endpoints"), format!("{endpoints} addresses"), allowed);
             }
-            for (role, holder) in [("stable", stable), ("canary", self.canary.as_ref())] {
+            for (role, holder) in [("stable", stable), ("canary", self.tried().next())] {
                 // The override header names a version or a role; one word must not mean two versions.
                 if name.as_str() == role && holder != Some(name) {
                     problems.add(

@@ -23,6 +23,12 @@ impl Share {
         if ppm <= 1_000_000 { Some(Self(ppm)) } else { None }
     }
 
+    /// Whether it is nobody's.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// Parts per million.
     pub const fn ppm(self) -> u32 {
         self.0

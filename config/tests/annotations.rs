@@ -294,19 +294,23 @@ fn options() -> impl Strategy<Value = ClusterOptions> {
     let name = || prop::option::of("[a-z]([a-z0-9-]{0,5}[a-z0-9])?");
     let capacity = prop_oneof![Just(Capacity::Wait), Just(Capacity::Follow), Just(Capacity::Ignore)];
     let label = prop_oneof![Just("version"), Just("a.example/B_c")];
-    (label, name(), name(), any::<[bool; 3]>(), capacity).prop_map(|(label, stable, port, flags, capacity)| {
-        let name = |name: Option<String>| name.map(|name| name.parse::<Label>().unwrap());
-        let [inject, undo, scale_down] = flags;
-        ClusterOptions {
-            version_label: label.parse::<LabelKey>().unwrap(),
-            stable: name(stable),
-            port: name(port),
-            inject,
-            on_failure: if undo { OnFailure::Undo } else { OnFailure::Hold },
-            capacity,
-            scale_down,
-        }
-    })
+    let canary = prop::option::of("[A-Z]([a-z0-9-]{0,5}[a-z0-9])?");
+    (label, name(), canary, name(), any::<[bool; 3]>(), capacity).prop_map(
+        |(label, stable, canary, port, flags, capacity)| {
+            let name = |name: Option<String>| name.map(|name| name.parse::<Label>().unwrap());
+            let [inject, undo, scale_down] = flags;
+            ClusterOptions {
+                version_label: label.parse::<LabelKey>().unwrap(),
+                stable: name(stable),
+                canaries: name(canary).into_iter().collect(),
+                port: name(port),
+                inject,
+                on_failure: if undo { OnFailure::Undo } else { OnFailure::Hold },
+                capacity,
+                scale_down,
+            }
+        },
+    )
 }
 
 fn visitor() -> impl Strategy<Value = Visitor> {

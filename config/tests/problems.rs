@@ -204,6 +204,37 @@ fn services_are_checked_against_themselves() {
 }
 
 #[test]
+fn several_canaries_are_checked_together() {
+    let conversion = ", conversion: {path: {exact: /buy}}";
+    let of = |canaries: &str, policy: &str| {
+        let more = "    versions:\n      v3: {endpoints: ['127.0.0.1:9004']}\n      v4: {endpoints: ['127.0.0.1:9005']}\n      \
+                    v5: {endpoints: ['127.0.0.1:9006']}\n      v6: {endpoints: ['127.0.0.1:9007']}\n";
+        let text = GOOD.replace("canary: v2", canaries).replace("    versions:\n", more);
+        text.replace("strategy: canary", &format!("strategy: {policy}"))
+    };
+    let steps = "canary, steps: [10%, 30%, 100%]";
+    for (canaries, policy, places) in [
+        ("canaries: [v2, v3]", &format!("{steps}{conversion}"), &[][..]),
+        ("canaries: [v2]", &"canary".to_owned(), &[]),
+        ("canaries: [v2, v9]", &format!("{steps}{conversion}"), &["services.shop.canaries[1]"]),
+        ("canaries: [v2, v1]", &format!("{steps}{conversion}"), &["services.shop.canaries[1]"]),
+        ("canaries: [v2, v2]", &format!("{steps}{conversion}"), &["services.shop.canaries[1]"]),
+        ("canary: v2\n    canaries: [v2]", &format!("{steps}{conversion}"), &["services.shop.canaries[0]"]),
+        ("canaries: [v2, v3]", &steps.to_owned(), &["services.shop.rollout.conversion"]),
+        ("canaries: [v2, v3]", &format!("canary{conversion}"), &["services.shop.rollout.steps"]),
+        ("canaries: [v2, v3]", &format!("canary, steps: [100%]{conversion}"), &["services.shop.rollout.steps"]),
+        ("canaries: [v2, v3, v4, v5, v6]", &format!("{steps}{conversion}"), &["services.shop.canaries"]),
+        ("canaries: [v2, v3]", &"blueGreen".to_owned(), &["services.shop.rollout.strategy"]),
+    ] {
+        let text = of(canaries, policy);
+        match places {
+            [] => assert!(Config::parse(&text).is_ok(), "{text}"),
+            places => check(&text, places),
+        }
+    }
+}
+
+#[test]
 fn no_two_sockets_share_an_address() {
     let used = "is the address of listeners[0], too";
     for (addresses, wrong) in [

@@ -93,14 +93,22 @@ impl Client {
     }
 
     /// Has a command carried out; `actor` absent: the user of this process.
-    pub async fn command(&self, service: &Name, verb: Verb, actor: Option<String>) -> Result<ServiceView, ClientError> {
+    /// `version` says which of several that are tried is meant.
+    pub async fn command(
+        &self,
+        service: &Name,
+        verb: Verb,
+        version: Option<&Name>,
+        actor: Option<String>,
+    ) -> Result<ServiceView, ClientError> {
         let (word, full) = match verb {
             Verb::Promote { full } => ("promote", full),
             Verb::Abort => ("abort", false),
             Verb::Pause => ("pause", false),
             Verb::Resume => ("resume", false),
         };
-        self.ask(Method::POST, &format!("/v1/rollouts/{service}/{word}"), Some(CommandBody { actor, full })).await
+        let body = CommandBody { actor, full, version: version.map(ToString::to_string) };
+        self.ask(Method::POST, &format!("/v1/rollouts/{service}/{word}"), Some(body)).await
     }
 
     async fn ask<T: DeserializeOwned>(

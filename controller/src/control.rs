@@ -34,6 +34,9 @@ pub struct CommandBody {
     pub actor: Option<String>,
     /// `promote` only: to 100% at once. Default false.
     pub full: bool,
+    /// Which of several versions that are tried is meant; absent: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// Why a request was not carried out.

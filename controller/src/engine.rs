@@ -28,11 +28,11 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::Span;
 
 pub use command::{Command, Refusal, Verb};
-pub use explain::{explain, explain_record};
+pub use explain::{explain, explain_all, explain_record};
 pub use gates::Gates;
 pub use hold::{Held, Hold};
 pub use observation::{
-    ArmCounters, ArmRow, Endpoints, EpochShares, InstanceScrape, Observation, Scrapes, ServiceCounters,
+    ArmCounters, ArmRow, Endpoints, EpochShares, InstanceScrape, Observation, Rivals, Scrapes, ServiceCounters,
 };
 pub use plan::{HarmFrom, History, Plan};
 pub use record::{Action, Counts, OWN_ACTOR, Reading, Record, Rule, Signal};
@@ -72,7 +72,7 @@ pub fn decide(status: &Status, observation: &Observation, now: Timestamp) -> Dec
     let mut turn = Turn::begin(status, observation, now);
     let refusal = turn.obey();
     turn.ingest();
-    let judgement = judge::judge(turn.status(), observation.endpoints, observation.tripped);
+    let judgement = judge::judge(turn.status(), observation);
     turn.carry_out(judgement);
     turn.end(refusal)
 }

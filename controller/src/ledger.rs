@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn arms(canary: u32) -> Vec<Arm> {
-        let arm = |version: &str, ppm| Arm { version: version.parse().unwrap(), share: Share::from_ppm(ppm).unwrap() };
+        let arm = |version: &str, ppm| Arm::new(version.parse().unwrap(), Share::from_ppm(ppm).unwrap());
         vec![arm("v2", canary), arm("v1", 1_000_000 - canary)]
     }
 

@@ -42,6 +42,7 @@ mod limits;
 pub mod proxies;
 pub mod publish;
 pub mod reconcile;
+mod rivals;
 pub mod scrape;
 pub mod service_record;
 pub mod store;

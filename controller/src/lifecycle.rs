@@ -7,6 +7,7 @@ use crate::engine::{
     self, Command, Decision, Effect, Observation, Record, Refusal, Scrapes, Start, Status, Timestamp, Verb,
 };
 use crate::proxies::Proxies;
+use crate::rivals;
 use crate::service_record::{ServiceRecord, Wanted};
 
 /// Who aborts a rollout that is no longer asked for.
@@ -56,31 +57,70 @@ impl Turn<'_> {
         if running == wanted.as_ref().map(|wanted| wanted.id) {
             return Vec::new();
         }
-        let abort = Command { verb: Verb::Abort, actor: CONFIGURATION.to_owned() };
-        let observation = Observation { command: Some(abort), ..Observation::default() };
-        let mut decided = self.look(record, observation).map(|looked| looked.decided).unwrap_or_default();
+        let abort = Command::new(Verb::Abort, CONFIGURATION.to_owned());
+        let looked = self.look(record, Some(&abort), |_, _| Observation::default());
+        let mut decided = looked.map(|looked| looked.decided).unwrap_or_default();
         if let Some(wanted) = wanted {
             decided.append(&mut self.start(record, wanted));
         }
         decided
     }
 
-    /// One look of the engine at the rollout under way; `None` where none is.
-    pub fn look(&self, record: &mut ServiceRecord, observation: Observation) -> Option<Looked> {
-        let status = record.under_way()?;
-        let epochs = record.epochs_of(status);
-        let observation = Observation { epochs, ..observation };
-        let Decision { status, records, effects, refusal, check_again } =
-            engine::decide(status, &observation, self.now);
+    /// One look of the engine at the rollout under way, at each version that it tries; `None` where none is. `observe` tells
+    /// what is seen of one of them.
+    pub fn look(
+        &self,
+        record: &mut ServiceRecord,
+        command: Option<&Command>,
+        observe: impl Fn(&Status, &ServiceRecord) -> Observation,
+    ) -> Option<Looked> {
+        record.under_way()?;
+        let mut all: Vec<Status> = record.tried().cloned().collect();
+        let mut looked = Looked { decided: Vec::new(), again_ms: u64::MAX, refusal: None };
+        let meant = command.map(|command| rivals::meant(&all, command)).transpose();
+        let meant = meant.map_err(|refusal| looked.refusal = Some(refusal)).ok().flatten().unwrap_or_default();
+        let mut refusals = Vec::new();
+        for at in 0..all.len() {
+            let command = command.filter(|_| meant.contains(&at)).cloned();
+            if all[at].phase.is_over() && command.is_none() {
+                continue;
+            }
+            let epochs = record.epochs_of(&all[at]);
+            let observation =
+                Observation { epochs, command, rivals: rivals::of(&all, at), ..observe(&all[at], record) };
+            refusals.extend(self.decide(&mut all[at], &observation, &mut looked));
+        }
+        // Those that came before the one that has just been promoted.
+        for at in 0..all.len() {
+            let rivals = rivals::of(&all, at);
+            if rivals.promoted.is_some() && !all[at].phase.is_over() {
+                let observation = Observation { rivals, ..Observation::default() };
+                self.decide(&mut all[at], &observation, &mut looked);
+            }
+        }
+        // A wish for several is refused where none of them can follow it.
+        if refusals.len() == meant.len() {
+            looked.refusal = looked.refusal.or(refusals.into_iter().next());
+        }
+        record.note_tried(all);
+        record.finish(self.service);
+        Some(looked)
+    }
+
+    /// One look at one of them.
+    fn decide(&self, status: &mut Status, observation: &Observation, looked: &mut Looked) -> Option<Refusal> {
+        let Decision { status: next, mut records, effects, refusal, check_again } =
+            engine::decide(status, observation, self.now);
         for effect in effects {
             match effect {
                 // What is published follows from the stored status alone.
                 Effect::Publish => {}
             }
         }
-        record.rollout = Some(status);
-        record.finish(self.service);
-        Some(Looked { decided: records, again_ms: check_again.millis(), refusal })
+        *status = next;
+        looked.decided.append(&mut records);
+        looked.again_ms = looked.again_ms.min(check_again.millis());
+        refusal
     }
 
     fn wanted(&self, record: &ServiceRecord) -> Option<Wanted> {
@@ -90,22 +130,25 @@ impl Turn<'_> {
     fn start(&self, record: &mut ServiceRecord, wanted: Wanted) -> Vec<Record> {
         let Some(service) = self.service else { return Vec::new() };
         let Some(policy) = service.rollout.clone() else { return Vec::new() };
-        let Wanted { id, stable, canary } = wanted;
+        let Wanted { id, stable, tried } = wanted;
         // A cookie carries what was counted to every proxy; without one each proxy may count a visitor once.
         let carried = service.visitor.header.is_none() && service.visitor.by != Identity::Address;
-        let start = Start {
+        let history = record.traffic.history(self.now);
+        let start = |canary: &Name| Start {
             rollout: id,
             service: self.name.clone(),
-            stable,
-            canary,
-            policy,
+            stable: stable.clone(),
+            canary: canary.clone(),
+            rivals: tried.iter().filter(|rival| *rival != canary).cloned().collect(),
+            revision: service.versions.get(canary).and_then(|version| version.revision.clone()),
+            policy: policy.clone(),
             request_timeout: self.request_timeout,
             counts_per_visitor: if carried { 1 } else { self.proxies.max(1) },
-            history: record.traffic.history(self.now),
+            history,
         };
-        record.rollout = Some(Status::start(start, self.now));
+        record.note_tried(tried.iter().map(|canary| Status::start(start(canary), self.now)).collect());
         record.epochs_before = record.epochs.current();
-        self.look(record, Observation::default()).map(|looked| looked.decided).unwrap_or_default()
+        self.look(record, None, |_, _| Observation::default()).map(|looked| looked.decided).unwrap_or_default()
     }
 }
 

@@ -184,7 +184,7 @@ mod tests {
         check(&proxies, Some(7), 2, "both answer");
         let endpoints = proxies.endpoints(&name("shop"), &name("v2"), &name("v1"));
         assert_eq!((endpoints.canary_reachable, endpoints.canary_total, endpoints.stable_total), (2, 3, 0));
-        let epoch = |epoch| EpochShares { epoch, canary: Share::ZERO, stable: Share::ALL };
+        let epoch = |epoch| EpochShares::of_two(epoch, Share::ZERO, Share::ALL);
         let tripped = |service, version, epochs: &[_]| proxies.has_tripped(&name(service), &name(version), epochs);
         assert!(tripped("shop", "v2", &[epoch(4), epoch(5)]));
         assert!(!tripped("shop", "v2", &[epoch(4)]), "that was another rollout");

@@ -19,12 +19,14 @@ pub struct Keys {
 /// How the visitors of a service are to be divided: a split before it has an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The shares in their order on the line: others, canary, stable.
+    /// The shares in their order on the line: others, those that are tried, stable.
     pub arms: Vec<Arm>,
     /// The stable version.
     pub stable: Name,
     /// The version being tried.
     pub canary: Option<Name>,
+    /// The others that are tried at the same time.
+    pub rivals: Vec<Name>,
     /// The rollout under way.
     pub rollout: Option<RolloutId>,
     /// The first whole second of that rollout, since the Unix epoch; 0 without one.
@@ -39,45 +41,55 @@ impl Layout {
     pub fn of(service: &Service, record: &ServiceRecord) -> Option<Self> {
         let status = record.under_way();
         let stable = status.map(|status| &status.stable).or(record.stable(service))?.clone();
-        let moved = status.map(|status| (&status.canary, status.share));
-        let share = |version: &Name| match moved {
-            Some((canary, share)) if version == canary => share,
-            _ if Some(version) == service.canary.as_ref() => Share::ZERO,
-            _ => service.versions.get(version).map_or(Share::ZERO, |version| version.share),
+        let tried = || record.tried().filter(|_| status.is_some());
+        let share = |version: &Name| match tried().find(|status| status.canary == *version) {
+            Some(status) => status.share,
+            None if service.tried().any(|tried| tried == version) => Share::ZERO,
+            None => service.versions.get(version).map_or(Share::ZERO, |version| version.share),
         };
         let versions: Vec<Name> = service.versions.keys().cloned().collect();
+        let room = status.map_or(Share::ZERO, |status| status.policy.most_at_test());
+        let mut names: Vec<&Name> = tried().map(|status| &status.canary).collect();
+        // Whoever is shown first: everybody keeps the same place on the line.
+        names.sort();
+        let arms = Split::lay_out(&versions, &stable, names, room, share);
         let canary = status.map(|status| status.canary.clone());
-        let arms = Split::lay_out(&versions, &stable, canary.as_ref(), share);
+        let rivals = tried().skip(1).map(|status| status.canary.clone()).collect();
         let rollout = status.map(|status| status.rollout);
         // Stored with the rollout: a restart must not make known visitors new, nor new ones known.
         let rollout_began = status.map_or(0, |status| whole_seconds(status.started.millis()));
-        Some(Self { arms, stable, canary, rollout, rollout_began })
+        Some(Self { arms, stable, canary, rivals, rollout, rollout_began })
     }
 
-    /// The same with at most this share for the version being tried; stable takes the rest.
+    /// The same with at most this share for each version that is tried; stable takes the rest.
     #[must_use]
-    pub fn capped(mut self, most: Share) -> Self {
-        let tried = self.canary.as_ref().and_then(|canary| self.arms.iter().position(|arm| arm.version == *canary));
-        let stable = self.arms.iter().position(|arm| arm.version == self.stable);
-        if let (Some(tried), Some(stable)) = (tried, stable) {
-            let taken = self.arms[tried].share.minus(most);
-            self.arms[tried].share = self.arms[tried].share.minus(taken);
-            self.arms[stable].share = self.arms[stable].share.plus(taken);
+    pub fn capped(mut self, most: impl Fn(&Name) -> Share) -> Self {
+        let mut left = Share::ZERO;
+        for arm in &mut self.arms {
+            if self.canary.iter().chain(&self.rivals).any(|tried| *tried == arm.version) {
+                let taken = arm.share.minus(most(&arm.version));
+                arm.share = arm.share.minus(taken);
+                left = left.plus(taken);
+            }
+        }
+        if let Some(stable) = self.arms.iter_mut().find(|arm| arm.version == self.stable) {
+            stable.share = stable.share.plus(left);
         }
         self
     }
 
     /// Whether a split says the same.
     pub fn is(&self, split: &Split) -> bool {
-        let Split { epoch: _, salt: _, arms, stable, canary, rollout, rollout_began } = split;
+        let Split { epoch: _, salt: _, arms, stable, canary, rivals, rollout, rollout_began } = split;
         let began = (self.rollout, self.rollout_began) == (*rollout, *rollout_began);
-        self.arms == *arms && self.stable == *stable && self.canary == *canary && began
+        let tried = (&self.canary, &self.rivals) == (canary, rivals);
+        self.arms == *arms && self.stable == *stable && tried && began
     }
 
     /// The split in its epoch.
     pub fn in_epoch(self, epoch: u64, salt: Key) -> Split {
-        let Self { arms, stable, canary, rollout, rollout_began } = self;
-        Split { epoch, salt, arms, stable, canary, rollout, rollout_began }
+        let Self { arms, stable, canary, rivals, rollout, rollout_began } = self;
+        Split { epoch, salt, arms, stable, canary, rivals, rollout, rollout_began }
     }
 }
 
@@ -135,10 +147,12 @@ mod tests {
     #[test]
     fn a_cap_gives_the_rest_to_stable() {
         let ppm = |ppm| Share::from_ppm(ppm).unwrap();
-        let arm = |version: &str, share| Arm { version: name(version), share: ppm(share) };
+        let arm = |version: &str, share| Arm::new(name(version), ppm(share));
         let arms = vec![arm("old", 200_000), arm("v2", 500_000), arm("v1", 300_000)];
-        let layout = Layout { arms, stable: name("v1"), canary: Some(name("v2")), rollout: None, rollout_began: 0 };
-        let shares = |most| layout.clone().capped(ppm(most)).arms.iter().map(|arm| arm.share.ppm()).collect::<Vec<_>>();
+        let (canary, rivals) = (Some(name("v2")), Vec::new());
+        let layout = Layout { arms, stable: name("v1"), canary, rivals, rollout: None, rollout_began: 0 };
+        let shares =
+            |most| layout.clone().capped(|_| ppm(most)).arms.iter().map(|arm| arm.share.ppm()).collect::<Vec<_>>();
         assert_eq!(shares(200_000), [200_000, 200_000, 600_000]);
         assert_eq!(shares(500_000), [200_000, 500_000, 300_000], "as much as it wants");
         assert_eq!(shares(0), [200_000, 0, 800_000]);

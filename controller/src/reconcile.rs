@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::crash::{self, Crash};
-use crate::engine::{Command, Timestamp, Verb};
+use crate::engine::{Command, Timestamp};
 use crate::proxies::Proxies;
 use crate::publish::Keys;
 use crate::scrape::{ScrapeError, scrape_all};
@@ -123,11 +123,11 @@ impl Controller {
     }
 
     /// Carries out what an operator wants of a rollout.
-    pub fn command(&mut self, name: &Name, verb: Verb, actor: String) -> Result<ServiceView, Denied> {
+    pub fn command(&mut self, name: &Name, command: Command) -> Result<ServiceView, Denied> {
         let now = self.clock.now();
         self.known(name)?;
         let mut draft = Draft::new(&self.records, self.config.clone());
-        let command = Command { verb, actor };
+        let verb = command.verb;
         let Some(Looked { again_ms, refusal, .. }) = self.decide(&mut draft, name, Cause::Command(command), now) else {
             let last = self.records.get(name).and_then(|record| record.rollout.as_ref());
             let refusal = last.and_then(|status| status.admits(verb).err());
@@ -196,9 +196,7 @@ impl Controller {
         let generation = next.as_ref().map_or(self.generation(), |next| next.generation);
         for record in changed.values_mut() {
             // Level-triggered: a status whose share is published already is carried by the generation in force.
-            if let Some(status) = record.rollout.as_mut().filter(|status| !status.phase.is_over()) {
-                status.published(generation);
-            }
+            record.published(generation);
         }
         self.save_traffic(&mut changed, now);
         self.crash.pass(Crash::BeforePersist)?;

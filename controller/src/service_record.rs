@@ -6,6 +6,7 @@ use tidegate_config::{Name, RolloutId, Service};
 
 use crate::engine::{EpochShares, Phase, Record, Status};
 use crate::ledger::{Epoch, Ledger};
+use crate::rivals;
 use crate::traffic::Traffic;
 
 /// Everything stored for one service.
@@ -17,6 +18,10 @@ pub struct ServiceRecord {
     /// The rollout under way, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Status>,
+    /// The other versions that the same rollout tries. As long as one of them all has not ended, `rollout` has not either; one
+    /// that is promoted is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<Status>,
     /// The number of the newest epoch when that rollout started: earlier ones hold none of its evidence.
     #[serde(default)]
     pub epochs_before: u64,
@@ -64,8 +69,8 @@ pub struct Wanted {
     pub id: RolloutId,
     /// The version that has the visitors.
     pub stable: Name,
-    /// The version to try.
-    pub canary: Name,
+    /// The versions to try.
+    pub tried: Vec<Name>,
 }
 
 /// One line of a service's log of decisions.
@@ -84,6 +89,25 @@ impl ServiceRecord {
     /// The rollout under way.
     pub fn under_way(&self) -> Option<&Status> {
         self.rollout.as_ref().filter(|status| !status.phase.is_over())
+    }
+
+    /// Every version that the rollout under way tries, or the last one did.
+    pub fn tried(&self) -> impl Iterator<Item = &Status> {
+        self.rollout.iter().chain(&self.rivals)
+    }
+
+    /// Notes how they stand.
+    pub(crate) fn note_tried(&mut self, mut all: Vec<Status>) {
+        rivals::rank(&mut all);
+        let mut all = all.into_iter();
+        self.rollout = all.next();
+        self.rivals = all.collect();
+    }
+
+    /// Notes that `generation` carries all shares that are wanted now.
+    pub fn published(&mut self, generation: u64) {
+        let all = self.rollout.iter_mut().chain(&mut self.rivals);
+        all.filter(|status| !status.phase.is_over()).for_each(|status| status.published(generation));
     }
 
     /// The stable version: the promoted one, else the one in the file.
@@ -107,6 +131,7 @@ impl ServiceRecord {
             epoch: epoch.number,
             canary: epoch.share_of(&status.canary),
             stable: epoch.share_of(&status.stable),
+            rivals: status.rivals.iter().map(|rival| (rival.clone(), epoch.share_of(rival))).collect(),
         };
         since.map(shares).collect()
     }
@@ -118,14 +143,17 @@ impl ServiceRecord {
     /// of the next rollout changes nothing.
     pub fn wanted(&self, name: &Name, service: &Service) -> Option<Wanted> {
         let stable = self.stable(service)?.clone();
-        let canary = service.canary.clone().filter(|canary| *canary != stable)?;
+        let tried: Vec<Name> = service.tried().cloned().collect();
+        if tried.is_empty() || tried.contains(&stable) {
+            return None;
+        }
         let named = RolloutId::of(name, service)?;
         let id = match self.promoted(service) {
             None => named,
             Some(_) => RolloutId::of(name, &Service { stable: Some(stable.clone()), ..service.clone() })?,
         };
         let over = |finished: &Finished| finished.rollout == id || finished.rollout == named;
-        (!self.finished.as_ref().is_some_and(over)).then_some(Wanted { id, stable, canary })
+        (!self.finished.as_ref().is_some_and(over)).then_some(Wanted { id, stable, tried })
     }
 
     /// Notes the end of the rollout, if it has ended: a promoted version is stable from now on. The file may be gone.
@@ -148,9 +176,10 @@ impl ServiceRecord {
                 "{version} was promoted and is stable; the file still names {over} as stable. \
                  Write `stable: {version}` to agree, or take {version} out of the file to return to {over}"
             ));
-        } else if let (Some(finished), Some(canary)) = (&self.finished, &service.canary)
+        } else if let (Some(finished), Some(_)) = (&self.finished, service.tried().next())
             && self.under_way().is_none()
         {
+            let canary = service.tried().map(Name::as_str).collect::<Vec<_>>().join(" and ");
             let how = if finished.outcome == Phase::Promoted { "promoted" } else { "aborted" };
             notes.push(format!(
                 "the rollout of {canary} was {how} and does not start again from the same file. \
@@ -200,7 +229,7 @@ mod tests {
         let service = service(text);
         assert_eq!(record.stable(&service).map(Name::as_str), Some(stable), "{why}");
         let found = record.wanted(&name("shop"), &service);
-        let found = found.as_ref().map(|wanted| (wanted.stable.as_str(), wanted.canary.as_str()));
+        let found = found.as_ref().map(|wanted| (wanted.stable.as_str(), wanted.tried[0].as_str()));
         assert_eq!(found, wanted, "{why}");
     }
 

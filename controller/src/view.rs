@@ -71,6 +71,9 @@ pub struct ServiceView {
     /// The rollout under way, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Report>,
+    /// The other versions that the same rollout tries, or the last one did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<Report>,
     /// The last rollout that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Finished>,

@@ -16,6 +16,8 @@ mod recreate;
 mod report;
 #[path = "engine/rules.rs"]
 mod rules;
+#[path = "engine/several.rs"]
+mod several;
 #[path = "engine/simulator.rs"]
 mod simulator;
 #[path = "engine/trace.rs"]

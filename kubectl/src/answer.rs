@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     fn object(written: &str, status: &Value) -> DynamicObject {
-        let annotations = Wish::annotations(written, Verb::Pause, "bob");
+        let annotations = Wish::annotations(written, Verb::Pause, None, "bob");
         let object = json!({"metadata": {"name": "shop", "annotations": annotations}, "status": status});
         serde_json::from_value(object).unwrap()
     }

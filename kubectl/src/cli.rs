@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use tidegate_config::Span;
+use tidegate_config::{Name, Span};
 use tidegate_controller::engine::Verb;
 use tidegate_terminal::output::Format;
 use tidegate_terminal::{EXIT_CODES, Exit};
@@ -76,7 +76,7 @@ enum Command {
     History(One),
     /// On to the next step now, whatever it waits for
     #[command(
-        after_help = "Examples:\n  kubectl tidegate promote shop\n  kubectl tidegate promote shop --full    all visitors to the canary now"
+        after_help = "Examples:\n  kubectl tidegate promote shop\n  kubectl tidegate promote shop --full    all visitors to the canary now\n  kubectl tidegate promote shop --version b    of several that are tried"
     )]
     Promote {
         /// All the way to 100%
@@ -115,6 +115,9 @@ struct One {
 struct Order {
     #[command(flatten)]
     one: One,
+    /// Which of several versions that are tried; without it all of them
+    #[arg(long)]
+    version: Option<Name>,
     /// Longest wait for a controller to carry it out
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     timeout: Span,
@@ -151,7 +154,7 @@ impl Cli {
 
 impl Order {
     async fn carry_out(&self, cluster: &Cluster, verb: Verb) -> Result<Exit, CommandError> {
-        let object = steer(cluster, &self.one.rollout, verb, self.timeout).await?;
+        let object = steer(cluster, &self.one.rollout, verb, self.version.as_ref(), self.timeout).await?;
         match report::show(&object, self.one.output) {
             Err(error) if error.downcast_ref().is_some_and(Failure::is_unreadable) => {
                 tidegate_terminal::output::note(&format!("{verb} {}: done; {error}", seen::name(&object)));

@@ -16,8 +16,13 @@ pub(crate) fn is_coming(world: &World, service: &Key, spec: &RolloutSpec, memory
     let named = spec.options.stable.clone().map(Name::from);
     let roles = roles(world, &found, label, memory.stable.as_ref(), &memory.trusted, named.as_ref());
     let Ok(roles) = roles else { return false };
-    let last = memory.record.rollout.as_ref().map(|status| &status.canary);
-    roles.canary.is_some_and(|newest| Some(&newest) != last)
+    let is_last = |version: &Name| memory.record.tried().any(|status| status.canary == *version);
+    if spec.options.canaries.is_empty() {
+        return roles.canary.is_some_and(|newest| !is_last(&newest));
+    }
+    let named: Vec<Name> = spec.options.canaries.iter().cloned().map(Name::from).collect();
+    let all = named.iter().all(|version| found.versions.contains_key(version) && *version != roles.stable);
+    all && named.iter().any(|version| !is_last(version))
 }
 
 /// Whether a Deployment behind a Service was changed, and nobody has made pods of that yet.

@@ -101,7 +101,7 @@ impl Row {
             step: status.step,
             steps: Some(rollout.spec.policy.steps().len()),
             stable: status.stable.as_ref().map(ToString::to_string),
-            canary: status.canary.as_ref().map(ToString::to_string),
+            canary: tried(status),
             leader: status.leader.clone(),
             message,
             ..self
@@ -153,6 +153,13 @@ impl Row {
         cells.push(if columns.wide { message } else { shortened(&message) });
         cells
     }
+}
+
+/// The versions that are tried: first the one that the other columns speak of.
+fn tried(status: &RolloutStatus) -> Option<String> {
+    let rivals = status.rivals.iter().map(|rival| rival.version.to_string());
+    let all: Vec<String> = status.canary.iter().map(ToString::to_string).chain(rivals).collect();
+    (!all.is_empty()).then(|| all.join(","))
 }
 
 /// The colours of phases: what went well, what waits for somebody, what did not go well.

@@ -8,8 +8,8 @@ use tidegate_cluster::rollout_object::conditions::About;
 use tidegate_cluster::rollout_object::{Decision, GateStatus, Memory, Rollout, RolloutStatus};
 use tidegate_cluster::world::{Key, World};
 use tidegate_config::{Arm, Name, Share};
-use tidegate_controller::engine::{self, Timestamp};
-use tidegate_controller::service_record::Logged;
+use tidegate_controller::engine::{self, Record, Status, Timestamp};
+use tidegate_controller::service_record::{Logged, ServiceRecord};
 use tidegate_controller::view::{ExplainedDecision, Explanation, ServiceView};
 use tidegate_terminal::text;
 
@@ -108,7 +108,7 @@ impl Seen {
 
     fn view(&self, now: Timestamp) -> ServiceView {
         let record = &self.memory.record;
-        let only = || vec![Arm { version: self.stable.clone(), share: Share::ALL }];
+        let only = || vec![Arm::new(self.stable.clone(), Share::ALL)];
         ServiceView {
             service: self.rollout.spec.service.clone().into(),
             stable: self.stable.clone(),
@@ -116,6 +116,7 @@ impl Seen {
             epoch: record.epochs.current(),
             arms: record.epochs.newest().map_or_else(only, |newest| newest.arms.clone()),
             rollout: record.rollout.as_ref().map(|status| engine::report(status, now)),
+            rivals: record.rivals.iter().map(|status| engine::report(status, now)).collect(),
             finished: record.finished,
             notes: self.notes(now),
         }
@@ -124,20 +125,10 @@ impl Seen {
     /// Why it is where it is.
     pub(crate) fn explained(&self, now: Timestamp) -> Explained {
         let record = &self.memory.record;
-        let status = record.rollout.as_ref();
-        let recent = status.map(|status| status.recent.as_slice()).unwrap_or_default();
-        let newest = record.decisions;
-        let numbers = (newest.saturating_sub(recent.len() as u64) + 1..=newest).zip(recent);
-        let decisions = status.into_iter().flat_map(|status| {
-            numbers.clone().map(|(number, decision)| ExplainedDecision {
-                words: engine::explain_record(decision, status),
-                logged: Logged { number, rollout: status.rollout, record: decision.clone() },
-            })
-        });
         let explanation = Explanation {
             service: self.rollout.spec.service.clone().into(),
-            words: status.map(|status| engine::explain(status, now)),
-            decisions: decisions.collect(),
+            words: engine::explain_all(record.tried(), now),
+            decisions: recent(record),
         };
         Explained { explanation, gates: self.gates(), notes: self.notes(now) }
     }
@@ -159,6 +150,25 @@ impl Seen {
         }
         notes
     }
+}
+
+/// The decisions that are remembered with the versions that are tried, oldest first. Of several they are those since all that
+/// were taken are remembered.
+fn recent(record: &ServiceRecord) -> Vec<ExplainedDecision> {
+    let full = |status: &&Status| status.seq > status.recent.len() as u64;
+    let since = record.tried().filter(full).filter_map(|status| status.recent.first()).map(|oldest| oldest.at).max();
+    let mut all: Vec<(&Status, &Record)> = record
+        .tried()
+        .flat_map(|status| status.recent.iter().map(move |decision| (status, decision)))
+        .filter(|(_, decision)| since.is_none_or(|since| decision.at >= since))
+        .collect();
+    all.sort_by_key(|(_, decision)| decision.at);
+    let first = record.decisions.saturating_sub(all.len() as u64) + 1;
+    let explained = |(number, (status, decision)): (u64, (&Status, &Record))| ExplainedDecision {
+        words: engine::explain_record(decision, status),
+        logged: Logged { number, rollout: status.rollout, record: decision.clone() },
+    };
+    (first..).zip(all).map(explained).collect()
 }
 
 /// The decisions that an object shows, the newest last.

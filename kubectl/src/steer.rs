@@ -1,10 +1,11 @@
 //! Commands: written as annotations of the object, answered in its status.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::core::DynamicObject;
 use tidegate_cluster::lead::Wish;
-use tidegate_config::Span;
+use tidegate_config::{Name, Span};
 use tidegate_controller::engine::Verb;
 
 use crate::answer::{answer, no_answer};
@@ -22,12 +23,13 @@ pub(crate) async fn steer(
     cluster: &Cluster,
     wanted: &Wanted,
     verb: Verb,
+    version: Option<&Name>,
     within: Span,
 ) -> Result<DynamicObject, Failure> {
     let object = cluster.find(wanted).await?;
     let by = cluster.whoami().await?;
     let id = id()?;
-    let written = write(cluster, object, &id, verb, &by).await?;
+    let written = write(cluster, object, &Wish::annotations(&id, verb, version, &by)).await?;
     let patience = Duration::from_millis(within.millis());
     let answered = tokio::time::timeout(patience, answered(cluster, &written, &id)).await;
     answered.unwrap_or_else(|_| Err(no_answer(&written, within)))
@@ -36,13 +38,10 @@ pub(crate) async fn steer(
 async fn write(
     cluster: &Cluster,
     mut object: DynamicObject,
-    id: &str,
-    verb: Verb,
-    by: &str,
+    annotations: &BTreeMap<String, String>,
 ) -> Result<DynamicObject, Failure> {
-    let annotations = Wish::annotations(id, verb, by);
     for _ in 0..TRIES {
-        match cluster.annotate(&object, &annotations).await? {
+        match cluster.annotate(&object, annotations).await? {
             Some(written) => return Ok(written),
             None => object = cluster.again(&object).await?,
         }

@@ -33,8 +33,8 @@ impl Draw {
     }
 }
 
-/// The version at a place: the first arm whose upper end lies above it. `uppers` are cumulative shares in parts per
-/// million, the last of them 1,000,000.
+/// The part of the line at a place: the first whose upper end lies above it. `uppers` are in parts per million, the last of
+/// them 1,000,000.
 pub fn pick(uppers: impl IntoIterator<Item = u32>, place: u32) -> usize {
     let mut last = 0;
     for (index, upper) in uppers.into_iter().enumerate() {

@@ -23,12 +23,12 @@ pub fn publication(
         }
         let versions: Vec<_> = service.versions.keys().cloned().collect();
         let share = |version: &_| service.versions.get(version).map_or(Share::ZERO, |version| version.share);
-        let arms = Split::lay_out(&versions, stable, None, share);
+        let arms = Split::lay_out(&versions, stable, [], Share::ZERO, share);
         let known = kept.and_then(|kept| kept.splits.get(name));
         let epoch = known.map_or(1, |known| if known.arms == arms { known.epoch } else { known.epoch + 1 });
         let salt = known.map_or_else(&mut draw, |known| known.salt);
         let stable = stable.clone();
-        splits.insert(name.clone(), Split { epoch, salt, arms, stable, canary: None, rollout: None, rollout_began: 0 });
+        splits.insert(name.clone(), Split::fixed(epoch, salt, arms, stable));
     }
     if !problems.is_empty() {
         return Err(problems);

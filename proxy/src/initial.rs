@@ -60,24 +60,14 @@ fn service(name: &Name, application: SocketAddr) -> Service {
     let version = Version { endpoints: vec![Address::Ip(application)], ..Version::default() };
     Service {
         stable: Some(name.clone()),
-        canary: None,
         versions: BTreeMap::from([(name.clone(), version)]),
-        rollout: None,
         visitor: Visitor { header: None, by: Identity::Request, overridable: false },
-        park: None,
+        ..Service::default()
     }
 }
 
 fn split(name: &Name) -> Split {
-    Split {
-        epoch: 0,
-        salt: Key([0; 16]),
-        arms: vec![Arm { version: name.clone(), share: Share::ALL }],
-        stable: name.clone(),
-        canary: None,
-        rollout: None,
-        rollout_began: 0,
-    }
+    Split::fixed(0, Key([0; 16]), vec![Arm::new(name.clone(), Share::ALL)], name.clone())
 }
 
 #[cfg(test)]

@@ -108,12 +108,12 @@ impl Export {
         let help = "Whether this proxy has taken a failing canary out of service";
         let mut family = encoder.encode_descriptor("tidegate_tripped", help, None, MetricType::Gauge)?;
         for service in current.services.iter().filter(|service| service.rollout.is_some()) {
-            let Some(canary) = service.arms.iter().find(|arm| arm.role == Role::Canary) else { continue };
-            let (epoch, tripped) =
-                (service.epoch.to_string(), service.trip.as_ref().is_some_and(|it| it.has_tripped()));
-            let names = [("service", service.name.as_str()), ("version", canary.version.as_str())];
-            let labels = [names[0], names[1], ("epoch", epoch.as_str())];
-            family.encode_family(&labels)?.encode_gauge(&i64::from(tripped))?;
+            let epoch = service.epoch.to_string();
+            for (at, canary) in service.arms.iter().enumerate().filter(|(_, arm)| arm.role == Role::Canary) {
+                let names = [("service", service.name.as_str()), ("version", canary.version.as_str())];
+                let labels = [names[0], names[1], ("epoch", epoch.as_str())];
+                family.encode_family(&labels)?.encode_gauge(&i64::from(service.is_tripped(at)))?;
+            }
         }
         let help = "The epoch in force, also before anybody has asked for the service";
         let mut family = encoder.encode_descriptor("tidegate_epoch", help, None, MetricType::Gauge)?;
@@ -124,10 +124,8 @@ impl Export {
         let help = "The part of the visitors that a version takes";
         let mut family = encoder.encode_descriptor("tidegate_share_ratio", help, None, MetricType::Gauge)?;
         for service in &current.services {
-            let mut lower = 0;
             for arm in &service.arms {
-                let share = f64::from(arm.upper - lower) / 1e6;
-                lower = arm.upper;
+                let share = arm.share.fraction();
                 let labels = [("service", service.name.as_str()), ("version", arm.version.as_str())];
                 family.encode_family(&labels)?.encode_gauge(&share)?;
             }

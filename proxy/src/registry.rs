@@ -109,12 +109,11 @@ pub struct Epoch {
     pub cells: Vec<Cell>,
 }
 
-/// The proxy's own guard of one epoch.
+/// The proxy's own guards of one epoch.
 #[derive(Debug)]
 struct Guard {
     epoch: u64,
-    trip: Arc<Trip>,
-    windows: Windows,
+    trips: Vec<(Arc<Trip>, Windows)>,
 }
 
 /// The counters of one service.
@@ -162,22 +161,25 @@ impl Service {
         shards
     }
 
-    /// The guard of an epoch: the known one, or a new one.
-    pub(crate) fn guard(&mut self, epoch: u64, new: impl FnOnce() -> Option<Trip>) -> Option<Arc<Trip>> {
+    /// The guards of an epoch: the known ones, or new ones.
+    pub(crate) fn guard(&mut self, epoch: u64, new: impl FnOnce() -> Vec<Trip>) -> Vec<Arc<Trip>> {
         if self.guard.as_ref().is_none_or(|guard| guard.epoch != epoch) {
-            self.guard = new().map(|trip| Guard { epoch, trip: Arc::new(trip), windows: Windows::default() });
+            let trips = new().into_iter().map(|trip| (Arc::new(trip), Windows::default())).collect();
+            self.guard = Some(Guard { epoch, trips });
         }
-        self.guard.as_ref().map(|guard| Arc::clone(&guard.trip))
+        self.guard.iter().flat_map(|guard| &guard.trips).map(|(trip, _)| Arc::clone(trip)).collect()
     }
 
-    /// Judges the canary by what was counted so far; `roll` begins a new window.
+    /// Judges what is tried by what was counted so far; `roll` begins a new window.
     pub(crate) fn judge(&mut self, roll: bool) {
         let Some(guard) = &mut self.guard else { return };
         let Some(epoch) = self.epochs.iter().rev().find(|known| known.number == guard.epoch) else { return };
-        let seen = guard.trip.arms().map(|arm| epoch.cells.get(arm).map(Cell::seen).unwrap_or_default());
-        guard.trip.judge(seen, &guard.windows);
-        if roll {
-            guard.windows.roll(seen);
+        for (trip, windows) in &mut guard.trips {
+            let seen = trip.arms().map(|arm| epoch.cells.get(arm).map(Cell::seen).unwrap_or_default());
+            trip.judge(seen, windows);
+            if roll {
+                windows.roll(seen);
+            }
         }
     }
 

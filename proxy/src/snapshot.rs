@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use tidegate_config::policy::Conversion;
-use tidegate_config::{Key, Limits, Name, Refuse, RolloutId, Visitor};
+use tidegate_config::{Key, Limits, Name, Refuse, RolloutId, Share, Visitor};
 
 use crate::assign;
 use crate::cohort::Window;
@@ -61,6 +61,8 @@ pub struct Service {
     pub salt: Key,
     /// The versions in the order of their shares on the line.
     pub arms: Vec<Arm>,
+    /// The line from 0 to 1: whose each part is.
+    pub line: Vec<Part>,
     /// The rollout under way.
     pub rollout: Option<RolloutId>,
     /// Its first whole second, since the Unix epoch.
@@ -73,23 +75,32 @@ pub struct Service {
     pub(crate) window: Option<Window>,
     /// The cookie that holds a visitor's facts.
     pub facts_cookie: String,
-    /// Takes the canary out of service if it plainly fails.
-    pub trip: Option<Arc<Trip>>,
+    /// Each takes a canary out of service if it plainly fails.
+    pub trips: Vec<Arc<Trip>>,
     /// The arm that takes a request whose own version cannot be reached: stable.
     pub fallback: usize,
     /// How long a request waits while nobody can be reached; `None`: not at all.
     pub(crate) park: Option<Duration>,
 }
 
-/// A version and its part of the line.
+/// A part of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Whose it is, by the place among the arms.
+    pub arm: usize,
+    /// Where it ends, in parts per million from the start.
+    pub upper: u32,
+}
+
+/// A version and its share.
 #[derive(Debug)]
 pub struct Arm {
     /// The version.
     pub version: Name,
     /// Whether it is what a tester means by `stable` or `canary`.
     pub role: Role,
-    /// Where its part ends, in parts per million from the start.
-    pub upper: u32,
+    /// Its share of the visitors.
+    pub share: Share,
     /// Where it runs.
     pub endpoints: Arc<[Arc<Endpoint>]>,
     /// Which of them is the application beside this proxy.
@@ -134,17 +145,18 @@ pub enum Role {
 impl Service {
     /// Whether more than one version takes visitors, so that they must be told apart.
     pub fn splits(&self) -> bool {
-        self.rollout.is_some() || self.arms.iter().any(|arm| arm.upper != 0 && arm.upper != 1_000_000)
+        self.rollout.is_some() || self.arms.iter().any(|arm| arm.share != Share::ZERO && arm.share != Share::ALL)
     }
 
     /// The arm at a place on the line. This is the line that picks a version.
     pub fn arm_at(&self, place: u32) -> usize {
-        assign::pick(self.arms.iter().map(|arm| arm.upper), place)
+        let part = assign::pick(self.line.iter().map(|part| part.upper), place);
+        self.line.get(part).map_or(0, |part| part.arm)
     }
 
     /// Whether the visitors of this arm must see stable now.
     pub(crate) fn is_tripped(&self, arm: usize) -> bool {
-        self.trip.as_ref().is_some_and(|trip| trip.is_tripped(arm))
+        self.trips.iter().any(|trip| trip.is_tripped(arm))
     }
 
     /// The arm that a tester names: a version, `stable` or `canary`.

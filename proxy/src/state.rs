@@ -16,7 +16,7 @@ use crate::parked::Parked;
 use crate::refused::Refused;
 use crate::registry::Registry;
 use crate::route::RouteTable;
-use crate::snapshot::{Arm, Refusal, Role, Service, Snapshot, Timeouts};
+use crate::snapshot::{Arm, Part, Refusal, Role, Service, Snapshot, Timeouts};
 use crate::tls::{Keyring, TlsTable};
 use crate::trip::Trip;
 
@@ -147,10 +147,8 @@ fn build(
         let Some(counters) = registry.services[slot].as_mut() else { continue };
         let shards = counters.enter_epoch(split.epoch, &versions, workers);
         counters.tidy();
-        let mut upper = 0;
         let mut arms = Vec::new();
         for (arm, shards) in split.arms.iter().zip(shards) {
-            upper += arm.share.ppm();
             let addresses = configured.versions.get(&arm.version).map_or(&[][..], |version| &version.endpoints);
             let addresses = addresses_of(addresses, resolved);
             let beside = addresses.iter().position(|address| carried.beside.contains_key(address));
@@ -159,11 +157,11 @@ fn build(
             let (role, version) = (role(split, &arm.version), arm.version.clone());
             let refuse = configured.versions.get(&arm.version).and_then(|version| version.refuse.as_ref());
             let refusal = refuse.and_then(Refusal::of);
-            arms.push(Arm { version, role, upper, endpoints, beside, refusal, shards, outside });
+            arms.push(Arm { version, role, share: arm.share, endpoints, beside, refusal, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
         let policy = configured.rollout.as_ref();
-        let trip = counters.guard(split.epoch, || trip(split, &arms, policy.filter(|_| split.rollout.is_some())?));
+        let trips = counters.guard(split.epoch, || trips(split, &arms, policy));
         let conversion = policy.and_then(|policy| policy.conversion.clone());
         let window = conversion.as_ref().and_then(window);
         let facts_cookie = format!("{}-{:08x}", crate::cookie::VISITOR, short_hash(name));
@@ -172,6 +170,7 @@ fn build(
             slot,
             epoch: split.epoch,
             salt: split.salt,
+            line: split.line().into_iter().map(|(arm, upper)| Part { arm, upper }).collect(),
             arms,
             rollout: split.rollout,
             rollout_began: split.rollout_began,
@@ -179,7 +178,7 @@ fn build(
             conversion,
             window,
             facts_cookie,
-            trip,
+            trips,
             fallback,
             park: configured.parks().map(Into::into),
         });
@@ -198,13 +197,13 @@ fn build(
     }
 }
 
-/// The guard of a rollout's visitors.
-fn trip(split: &Split, arms: &[Arm], policy: &Policy) -> Option<Trip> {
-    let arm = |role| {
-        let at = arms.iter().position(|arm| arm.role == role)?;
-        Some((at, split.arms.get(at)?.share.ppm()))
-    };
-    Trip::new(arm(Role::Canary)?, arm(Role::Stable)?, &policy.errors)
+/// The guards of a rollout's visitors: one for each version that is tried.
+fn trips(split: &Split, arms: &[Arm], policy: Option<&Policy>) -> Vec<Trip> {
+    let of = |role| arms.iter().enumerate().filter(move |(_, arm)| arm.role == role);
+    let place = |(at, arm): (usize, &Arm)| (at, arm.share.ppm());
+    let stable = of(Role::Stable).next().map(place);
+    let (Some(policy), Some(stable)) = (policy.filter(|_| split.rollout.is_some()), stable) else { return Vec::new() };
+    of(Role::Canary).filter_map(|canary| Trip::new(place(canary), stable, &policy.errors)).collect()
 }
 
 fn window(conversion: &Conversion) -> Option<Window> {
@@ -213,7 +212,7 @@ fn window(conversion: &Conversion) -> Option<Window> {
 }
 
 fn role(split: &Split, version: &Name) -> Role {
-    if split.canary.as_ref() == Some(version) {
+    if split.tried().any(|tried| tried == version) {
         Role::Canary
     } else if split.stable == *version {
         Role::Stable

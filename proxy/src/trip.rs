@@ -67,11 +67,6 @@ impl Trip {
         arm == self.canary && self.tripped.load(Ordering::Relaxed)
     }
 
-    /// Whether the canary is out of service.
-    pub fn has_tripped(&self) -> bool {
-        self.tripped.load(Ordering::Relaxed)
-    }
-
     /// Judges what was counted so far of the canary and of stable; for good until the epoch ends.
     pub(crate) fn judge(&self, seen: [Seen; 2], windows: &Windows) {
         let [canary, stable] = [0, 1].map(|arm| seen[arm].since(windows.previous[arm]));
@@ -140,7 +135,7 @@ mod tests {
             let trips = |failed| {
                 let trip = trip(share);
                 trip.judge([seen(failed * 2, failed), seen(1_000, 0)], &Windows::default());
-                trip.has_tripped()
+                trip.is_tripped(0)
             };
             let least = (1..100).find(|failed| trips(*failed));
             assert_eq!(least, Some(needed), "at {share}");
@@ -158,7 +153,7 @@ mod tests {
         for (why, counts) in rows {
             let trip = trip(100_000);
             trip.judge(counts, &Windows::default());
-            assert!(!trip.has_tripped(), "{why}");
+            assert!(!trip.is_tripped(0), "{why}");
         }
     }
 
@@ -170,7 +165,7 @@ mod tests {
         windows.roll(good);
         windows.roll(good);
         trip.judge([seen(1_000_040, 520), good[1]], &windows);
-        assert!(trip.has_tripped());
+        assert!(trip.is_tripped(0));
         assert!(trip.is_tripped(0) && !trip.is_tripped(1), "only the canary's visitors move");
     }
 
@@ -190,7 +185,7 @@ mod tests {
             }
             trip.judge(counts, &Windows::default());
         }
-        assert!(!trip.has_tripped());
+        assert!(!trip.is_tripped(0));
     }
 
     #[test]

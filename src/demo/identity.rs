@@ -86,7 +86,7 @@ mod tests {
         let address = instance.addresses()[0];
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let met = [(); 2].map(|()| {
-            let promote = Command { verb: Verb::Promote { full: false }, actor: "test".to_owned() };
+            let promote = Command::new(Verb::Promote { full: false }, "test".to_owned());
             runtime.block_on(instance.handle().command(policy::SERVICE.parse().unwrap(), promote)).unwrap();
             loop {
                 let overview = runtime.block_on(instance.handle().overview()).unwrap();

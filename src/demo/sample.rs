@@ -132,6 +132,7 @@ fn signals() -> Vec<SignalReport> {
 
 fn record(seq: u64, after_ms: u64, text: &str) -> Record {
     Record {
+        canary: None,
         seq,
         at: Timestamp::from_millis(START + after_ms),
         actor: "tidegate".into(),

@@ -40,9 +40,10 @@ pub fn service(view: &ServiceView) -> String {
     let phase = view.rollout.as_ref().map_or("no rollout", |report| phase(report.phase));
     let _ = writeln!(text, "{}  {phase}", view.service);
     for arm in &view.arms {
+        let rival = view.rivals.iter().any(|report| report.canary.version == arm.version);
         let role = if arm.version == view.stable {
             "stable"
-        } else if Some(&arm.version) == view.canary.as_ref() {
+        } else if Some(&arm.version) == view.canary.as_ref() || rival {
             "canary"
         } else {
             ""
@@ -53,7 +54,7 @@ pub fn service(view: &ServiceView) -> String {
     for note in &view.notes {
         let _ = writeln!(text, "  note: {note}");
     }
-    if let Some(report) = &view.rollout {
+    for report in view.rollout.iter().chain(&view.rivals) {
         rollout(report, &mut text);
     }
     text

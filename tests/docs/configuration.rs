@@ -181,10 +181,13 @@ fn the_whole_file_has_every_field() {
         let pointer = if heading == "services.NAME.versions.NAME" { "/services/shop/versions/v2" } else { pointer };
         for row in rows(&document, heading) {
             let field = span(&row[0]).unwrap();
-            // Of the strategies and the two kinds of certificate a file shows one, and so of endpoints and a refusal.
+            // Of the strategies and the two kinds of certificate a file shows one, and so of endpoints and a refusal, and of one
+            // canary and several.
             let shown = config.pointer(pointer).and_then(|group| group.get(field)).is_some();
             assert!(
-                shown || ["switchAfter", "standby", "startWithin", "certificate", "key", "refuse"].contains(&field),
+                shown
+                    || ["switchAfter", "standby", "startWithin", "certificate", "key", "refuse", "canaries"]
+                        .contains(&field),
                 "{heading} {field} is not shown"
             );
             seen += 1;

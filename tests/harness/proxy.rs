@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use tidegate_config::policy::Policy;
 use tidegate_config::{Config, Key, Name, Publication, RolloutId, Service, Share, Split};
 use tidegate_proxy::{Metrics, Proxy, Resolved, StartError, State};
 
@@ -81,10 +82,12 @@ impl Published {
             let versions: Vec<Name> = service.versions.keys().cloned().collect();
             let stable = service.stable_name().unwrap().clone();
             let share = |version: &Name| shares.get(version).copied().unwrap_or(service.versions[version].share);
-            let arms = Split::lay_out(&versions, &stable, service.canary.as_ref(), share);
-            let (canary, rollout) = (service.canary.clone(), RolloutId::of(name, service));
-            let (epoch, salt, rollout_began) = (*epoch, Key([1; 16]), ROLLOUT_BEGAN);
-            (name.clone(), Split { epoch, salt, arms, stable, canary, rollout, rollout_began })
+            let room = service.rollout.as_ref().map_or(Share::ZERO, Policy::most_at_test);
+            let arms = Split::lay_out(&versions, &stable, service.tried(), room, share);
+            let mut tried = service.tried().cloned();
+            let (canary, rivals, rollout) = (tried.next(), tried.collect(), RolloutId::of(name, service));
+            let split = Split::fixed(*epoch, Key([1; 16]), arms, stable);
+            (name.clone(), Split { canary, rivals, rollout, rollout_began: ROLLOUT_BEGAN, ..split })
         };
         publication.splits = publication.config.services.iter().map(split).collect();
     }

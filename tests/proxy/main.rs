@@ -24,6 +24,7 @@ mod refused;
 mod resting;
 mod reuse;
 mod routing;
+mod several;
 mod shared_address;
 mod swaps;
 mod timeouts;

@@ -21,4 +21,5 @@ mod permissions;
 mod promotion;
 mod recreate;
 mod reload;
+mod several;
 mod signals;

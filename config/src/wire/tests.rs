@@ -27,15 +27,8 @@ fn publication(generation: u64, port: u8, key: u8, services: &Drawn) -> Publicat
     }
     file.push_str("s0: {versions: {v: {endpoints: ['10.0.0.1:80']}}}}}");
     let version = name("v");
-    let split = |epoch: u64| Split {
-        epoch,
-        salt: Key([0; 16]),
-        arms: Split::lay_out(&[], &version, None, |_| Share::ZERO),
-        stable: version.clone(),
-        canary: None,
-        rollout: None,
-        rollout_began: 0,
-    };
+    let arms = || Split::lay_out(&[], &version, [], Share::ZERO, |_| Share::ZERO);
+    let split = |epoch: u64| Split::fixed(epoch, Key([0; 16]), arms(), version.clone());
     Publication {
         generation,
         cookie_key: Key([key; 16]),
@@ -155,9 +148,10 @@ fn a_large_cluster_fits_in_a_message() {
         let split = Split {
             epoch: 1_790_000_000_000,
             salt: Key([255; 16]),
-            arms: Split::lay_out(&[], &stable, Some(&canary), |_| Share::from_ppm(123_456).unwrap()),
+            arms: Split::lay_out(&[], &stable, [&canary], Share::ZERO, |_| Share::from_ppm(123_456).unwrap()),
             stable,
             canary: Some(canary),
+            rivals: Vec::new(),
             rollout: "0123456789abcdef".parse().ok(),
             rollout_began: 1_790_000_000,
         };

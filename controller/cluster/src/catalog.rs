@@ -49,16 +49,10 @@ impl Entry {
     /// A service of one version, which has all visitors.
     pub(crate) fn only(version: Name, endpoints: Vec<Address>, visitor: Visitor, salt: Secret) -> Self {
         let found = Version { endpoints, ..Version::default() };
-        let service = Service {
-            stable: Some(version.clone()),
-            canary: None,
-            versions: BTreeMap::from([(version.clone(), found)]),
-            rollout: None,
-            visitor,
-            park: None,
-        };
-        let arms = vec![Arm { version: version.clone(), share: Share::ALL }];
-        let split = Split { epoch: 0, salt, arms, stable: version, canary: None, rollout: None, rollout_began: 0 };
+        let versions = BTreeMap::from([(version.clone(), found)]);
+        let service = Service { stable: Some(version.clone()), versions, visitor, ..Service::default() };
+        let arms = vec![Arm::new(version.clone(), Share::ALL)];
+        let split = Split::fixed(0, salt, arms, version);
         Self { service, split }
     }
 }
@@ -141,7 +135,7 @@ impl<'a> Catalog<'a> {
             let is_empty = service.versions.entry(arm.version.clone()).or_default().endpoints.is_empty();
             // A canary's visitors have the stable version to go to. Others would have nobody, until somebody leads and
             // writes down what the cluster has put in the place of their version.
-            let of_canary = status.is_some_and(|status| status.canary == arm.version);
+            let of_canary = status.is_some() && memory.record.tried().any(|status| status.canary == arm.version);
             if is_empty && !of_canary && !seen.left.contains(&arm.version) {
                 let endpoints = self.instead(key, &service, service_port(object, port)?);
                 service.versions.entry(arm.version.clone()).or_default().endpoints = endpoints;
@@ -206,6 +200,7 @@ fn split(
         arms: arms.to_vec(),
         stable,
         canary: status.map(|status| status.canary.clone()),
+        rivals: status.into_iter().flat_map(|_| &record.rivals).map(|status| status.canary.clone()).collect(),
         rollout,
         rollout_began: status.map_or(0, |status| whole_seconds(status.started.millis())),
     })

@@ -67,6 +67,7 @@ pub(crate) fn asked(service: &str) -> Asked {
         label: "version".into(),
         port: None,
         stable: None,
+        canaries: Vec::new(),
         inject: false,
         capacity: tidegate_config::Capacity::Wait,
         gates: Vec::new().into(),

@@ -138,7 +138,7 @@ impl Services<'_> {
         let refuse = Some(Refuse { status: failure.status(), reason: reason.clone() });
         let versions = BTreeMap::from([(reason.clone(), Version { refuse, ..Version::default() })]);
         let name: Name = format!("refuse.{reason}").parse().ok()?;
-        let arms = vec![Arm { version: reason, share: Share::ALL }];
+        let arms = vec![Arm::new(reason, Share::ALL)];
         let entry = self.fixed(&name, versions, arms)?;
         Some((name, entry))
     }
@@ -166,7 +166,7 @@ impl Services<'_> {
                 let version: Name = format!("b{number}.{index}").parse().ok()?;
                 let found = entry.service.versions.get(&arm.version).cloned().unwrap_or_default();
                 versions.insert(version.clone(), Version { share: Share::ZERO, ..found });
-                arms.push(Arm { version, share: Share::from_ppm(u32::try_from(share).ok()?)? });
+                arms.push(Arm::new(version, Share::from_ppm(u32::try_from(share).ok()?)?));
             }
         }
         let name: Name = format!("weighted.{:016x}", name.finish()).parse().ok()?;
@@ -179,14 +179,12 @@ impl Services<'_> {
         let stable = arms.last()?.version.clone();
         let service = Service {
             stable: Some(stable.clone()),
-            canary: None,
             versions,
-            rollout: None,
             visitor: Visitor { by: Identity::Request, ..Visitor::default() },
-            park: None,
+            ..Service::default()
         };
         let salt = salt(&self.keys.master, name, None);
-        let split = Split { epoch: 0, salt, arms, stable, canary: None, rollout: None, rollout_began: 0 };
+        let split = Split::fixed(0, salt, arms, stable);
         Some(Arc::new(Entry { service, split }))
     }
 }

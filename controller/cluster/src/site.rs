@@ -3,12 +3,13 @@
 
 mod valve;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Pod, ServicePort};
 use tidegate_config::policy::{Policy, Strategy};
 use tidegate_config::{Address, Name, Service, Share, Span, Version, Visitor};
+use tidegate_controller::service_record::ServiceRecord;
 
 use crate::rollout_object::GivenWay;
 use crate::versions::{
@@ -34,6 +35,10 @@ pub struct Ask<'a> {
     pub port: Option<&'a str>,
     /// The version that is stable at first sight.
     pub stable: Option<&'a Name>,
+    /// The versions that are tried at the same time; empty: the newest one.
+    pub canaries: &'a [Name],
+    /// What is remembered where several of them are tried now: one that goes is still one of them.
+    pub several: Option<&'a ServiceRecord>,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
     /// The version of which as many pods are opened as its share needs, and that share.
@@ -53,8 +58,10 @@ pub struct Site {
     pub service: Service,
     /// Versions with a pod that nobody is taking away.
     pub left: BTreeSet<Name>,
-    /// The most visitors that the canary's usable pods can take.
-    pub capacity: Share,
+    /// The most visitors that the usable pods of each version can take that is tried; where it is not limited, nothing.
+    pub capacity: BTreeMap<Name, Share>,
+    /// The versions that are named to be tried and are not there.
+    pub missing: Vec<Name>,
     /// Pods whose gate is shut, of versions that are or were stable: they are to be opened.
     pub to_open: Vec<Arc<Pod>>,
     /// Pods whose gate is open, of all other versions: they are to be shut.
@@ -88,15 +95,24 @@ pub enum Unreleasable {
 pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
     let port = port(world, ask)?;
     let discovery = discover(world, ask.service, ask.label, ask.given_way)?;
-    let Roles { stable, canary } = roles(world, &discovery, ask.label, remembered, trusted, ask.stable)?;
-    // A version is tried once it has a pod that can take a visitor.
-    let canary = canary.filter(|name| ask.unstarted || usable(world, &discovery.versions[name]) > 0);
-    let others: Vec<_> =
-        discovery.versions.keys().filter(|name| **name != stable && Some(*name) != canary.as_ref()).collect();
     let in_place = matches!(discovery.way, Way::InPlace(_));
+    let Roles { stable, canary } = roles(world, &discovery, ask.label, remembered, trusted, ask.stable)?;
+    let canary = canary.filter(|_| ask.canaries.is_empty());
+    let named = if in_place { &[] } else { ask.canaries };
+    let gone = gone(&discovery, ask);
+    // A version is tried once it has a pod that can take a visitor.
+    let can = |name: &Name| {
+        let found = discovery.versions.get(name);
+        found.is_some_and(|found| ask.unstarted || usable(world, found) > 0)
+    };
+    let remains = |name: &Name| ask.several.is_some_and(|record| record.tried().any(|it| it.canary == *name));
+    let missing: Vec<Name> = named.iter().filter(|name| !can(name) && !remains(name)).cloned().collect();
+    let all = missing.is_empty() && !named.contains(&stable);
+    let tried: Vec<Name> = canary.into_iter().filter(can).chain(named.iter().filter(|_| all).cloned()).collect();
+    let others: Vec<_> = discovery.versions.keys().filter(|name| **name != stable && !tried.contains(name)).collect();
     // What was never promoted is held until somebody takes it away.
     let promoted = |name: &Name| *name == stable || remembered == Some(name) || trusted.contains(name);
-    let leaving = |name: &Name| in_place && canary.is_none() && others.contains(&name) && promoted(name);
+    let leaving = |name: &Name| in_place && tried.is_empty() && others.contains(&name) && promoted(name);
     let version = |(name, found): (&Name, &Found)| {
         let share = if leaving(name) { part(world, &discovery, name) } else { Share::ZERO };
         let endpoints = found.pods.iter().filter(|pod| is_usable(world, pod)).filter_map(|pod| address(pod, port));
@@ -104,18 +120,24 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         let revision = Some(found.revision.clone());
         (name.clone(), Version { endpoints, share, revision, refuse: None })
     };
-    let capacity = match &canary {
-        Some(canary) if !ask.ignores_capacity => capacity(world, &discovery, ask.policy.strategy, canary, &stable),
-        _ => Share::ALL,
-    };
+    let limited = if ask.ignores_capacity { &[] } else { tried.as_slice() };
+    let capacity = capacity(world, &discovery, ask.policy.strategy, limited, &stable);
     let Valve { to_open, to_shut } = valve::of(world, &discovery, ask.opens, promoted);
-    let versions = discovery.versions.iter().map(version).collect();
+    let versions = discovery.versions.iter().map(version).chain(gone).collect();
     let stays = |found: &Found| found.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none());
     let left = discovery.versions.iter().filter(|(_, found)| stays(found)).map(|(name, _)| name.clone()).collect();
-    let rollout = canary.is_some().then(|| ask.policy.clone());
+    let rollout = (!tried.is_empty()).then(|| ask.policy.clone());
     let (visitor, park) = (ask.visitor.clone(), ask.park);
-    let service = Service { stable: Some(stable.clone()), canary, versions, rollout, visitor, park };
-    Ok(Site { way: discovery.way, service, left, capacity, to_open, to_shut })
+    let (canary, canaries) = if tried.len() == 1 { (tried.into_iter().next(), Vec::new()) } else { (None, tried) };
+    let service = Service { stable: Some(stable.clone()), canary, canaries, versions, rollout, visitor, park };
+    Ok(Site { way: discovery.way, service, left, capacity, missing, to_open, to_shut })
+}
+
+/// The versions that are tried together with others and are not there any more: it is the same rollout without them.
+fn gone<'a>(discovery: &'a Discovery, ask: &Ask<'a>) -> impl Iterator<Item = (Name, Version)> + 'a {
+    let tried = ask.several.into_iter().flat_map(ServiceRecord::tried);
+    let gone = tried.filter(|status| !discovery.versions.contains_key(&status.canary));
+    gone.map(|status| (status.canary.clone(), Version { revision: status.revision.clone(), ..Version::default() }))
 }
 
 fn port<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a ServicePort, Unreleasable> {
@@ -133,17 +155,24 @@ fn usable(world: &World, found: &Found) -> usize {
     found.pods.iter().filter(|pod| is_usable(world, pod)).count()
 }
 
-/// The most visitors that the canary's usable pods can take. Of a canary all pods share the visitors, so it is their part in
-/// all of them; blue/green brings every visitor to the new ones, so as many as each of the stable version's takes now. Who
-/// comes when the stable version is gone shares with nobody.
-fn capacity(world: &World, discovery: &Discovery, strategy: Strategy, canary: &Name, stable: &Name) -> Share {
+/// The most visitors that the usable pods can take of each version that is tried. Of canaries all pods share the visitors, so
+/// it is their part in all of them; blue/green brings every visitor to the new ones, so as many as each of the stable version's
+/// takes now. Who comes when the stable version is gone shares with nobody.
+fn capacity(
+    world: &World,
+    discovery: &Discovery,
+    strategy: Strategy,
+    tried: &[Name],
+    stable: &Name,
+) -> BTreeMap<Name, Share> {
     let count = |name: &Name| discovery.versions.get(name).map_or(0, |found| usable(world, found));
-    let (canary, stable) = (count(canary), count(stable));
-    match strategy {
-        Strategy::Canary => ratio(canary, canary + stable),
+    let (stable, all) = (count(stable), count(stable) + tried.iter().map(count).sum::<usize>());
+    let of = |canary: &Name| match strategy {
+        Strategy::Canary => ratio(count(canary), all),
         Strategy::Recreate => Share::ALL,
-        Strategy::BlueGreen => ratio(canary.min(stable), stable.max(1)),
-    }
+        Strategy::BlueGreen => ratio(count(canary).min(stable), stable.max(1)),
+    };
+    tried.iter().map(|canary| (canary.clone(), of(canary))).collect()
 }
 
 /// The part of a version in all usable pods.

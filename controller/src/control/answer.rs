@@ -111,7 +111,7 @@ async fn body(request: Request<Incoming>) -> Result<CommandBody, Problem> {
 }
 
 fn command(verb: &str, body: CommandBody, user: &str) -> Result<Command, Problem> {
-    let CommandBody { actor, full } = body;
+    let CommandBody { actor, full, version } = body;
     let verb = match verb {
         "promote" => Verb::Promote { full },
         "abort" => Verb::Abort,
@@ -130,7 +130,12 @@ fn command(verb: &str, body: CommandBody, user: &str) -> Result<Command, Problem
         let allowed = format!("a text of at most {ACTOR_BYTES_MAX} bytes without control characters");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the actor is no name", allowed));
     }
-    Ok(Command { verb, actor })
+    let version = version.map(|version| {
+        let wrong =
+            |_| Problem::new(StatusCode::BAD_REQUEST, format!("\"{version}\" is no name"), "a version that is tried");
+        version.parse::<Name>().map_err(wrong)
+    });
+    Ok(Command { verb, actor, version: version.transpose()? })
 }
 
 impl Problem {

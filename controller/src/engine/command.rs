@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tidegate_config::Name;
 use tidegate_config::policy::Strategy;
 
 use super::status::{Phase, Status};
@@ -16,6 +17,16 @@ pub struct Command {
     pub verb: Verb,
     /// Who wishes it, for the record.
     pub actor: String,
+    /// Which of several versions that are tried; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Name>,
+}
+
+impl Command {
+    /// A wish for all that a rollout tries.
+    pub const fn new(verb: Verb, actor: String) -> Self {
+        Self { verb, actor, version: None }
+    }
 }
 
 /// The commands.

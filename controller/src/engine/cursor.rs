@@ -20,11 +20,21 @@ struct Cursor {
     rows: Vec<ArmRow>,
 }
 
-/// What one epoch brought in both versions since the last look.
+/// What one epoch brought in each version since the last look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Growth {
     pub(crate) canary: ArmCounters,
     pub(crate) stable: ArmCounters,
+    /// Conversions only: nothing else is compared between those that are tried.
+    pub(crate) rivals: BTreeMap<Name, ArmCounters>,
+}
+
+/// The versions that are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Read<'a> {
+    pub(crate) canary: &'a Name,
+    pub(crate) stable: &'a Name,
+    pub(crate) rivals: &'a [Name],
 }
 
 /// Growth by epoch.
@@ -50,20 +60,27 @@ impl Cursors {
     pub(crate) fn advance(
         &mut self,
         scrapes: &[InstanceScrape],
-        (canary, stable): (&Name, &Name),
+        read: Read<'_>,
         known: impl Fn(u64) -> bool,
     ) -> Interval {
         let mut interval = Interval::new();
         for scrape in scrapes {
-            let concerns = |row: &&ArmRow| (row.version == *canary || row.version == *stable) && known(row.epoch);
-            let rows: Vec<ArmRow> = scrape.counters.rows.iter().filter(concerns).cloned().collect();
+            let concerns = |row: &&ArmRow| known(row.epoch);
+            let rows: Vec<ArmRow> =
+                scrape.counters.rows.iter().filter(concerns).filter_map(|row| read.part(row)).collect();
             let started = scrape.started.to_bits();
             let before = self.0.remove(&scrape.instance).filter(|before| before.started == started);
             let before = before.map(|before| before.rows);
             let grown = before.as_ref().and_then(|before| grown(before, &rows));
             for (row, counters) in rows.iter().zip(grown.unwrap_or_default()) {
                 let growth = interval.entry(row.epoch).or_default();
-                let arm = if row.version == *canary { &mut growth.canary } else { &mut growth.stable };
+                let arm = if row.version == *read.canary {
+                    &mut growth.canary
+                } else if row.version == *read.stable {
+                    &mut growth.stable
+                } else {
+                    growth.rivals.entry(row.version.clone()).or_default()
+                };
                 add(arm, &counters);
             }
             if self.0.len() < INSTANCES_MAX {
@@ -72,6 +89,20 @@ impl Cursors {
             }
         }
         interval
+    }
+}
+
+impl Read<'_> {
+    /// What is read of a row; `None`: nothing.
+    fn part(&self, row: &ArmRow) -> Option<ArmRow> {
+        if row.version == *self.canary || row.version == *self.stable {
+            return Some(row.clone());
+        }
+        self.rivals.contains(&row.version).then(|| {
+            let ArmCounters { converted, closed_converted, closed_unconverted, .. } = row.counters.clone();
+            let counters = ArmCounters { converted, closed_converted, closed_unconverted, ..ArmCounters::default() };
+            ArmRow { version: row.version.clone(), epoch: row.epoch, counters }
+        })
     }
 }
 
@@ -198,7 +229,8 @@ mod tests {
         let (canary, stable): (Name, Name) = ("v2".parse().expect("a name"), "v1".parse().expect("a name"));
         let mut cursors = Cursors::default();
         let mut check = |scrapes: &[InstanceScrape], expected: &[(u64, u64, u64)], why: &str| {
-            let interval = cursors.advance(scrapes, (&canary, &stable), |epoch| epoch >= 7);
+            let interval =
+                cursors.advance(scrapes, Read { canary: &canary, stable: &stable, rivals: &[] }, |epoch| epoch >= 7);
             let found: Vec<_> = interval.iter().map(|(e, g)| (*e, g.canary.exposed, g.stable.failed)).collect();
             assert_eq!(found, expected, "{why}");
         };

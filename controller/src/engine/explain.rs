@@ -28,6 +28,11 @@ pub fn explain(status: &Status, now: Timestamp) -> String {
     lines.join("\n")
 }
 
+/// A rollout that tries several versions: each as if it were the only one. `None` without any.
+pub fn explain_all<'a>(all: impl Iterator<Item = &'a Status>, now: Timestamp) -> Option<String> {
+    all.map(|status| explain(status, now)).reduce(|before, next| format!("{before}\n\n{next}"))
+}
+
 fn evidence(reading: &Reading, record: &Record, status: &Status) -> String {
     let against = words::evidence(reading.log_regression);
     let said = compared(reading.signal, record, status);

@@ -30,6 +30,8 @@ pub enum Hold {
     Evidence,
     /// It is not shown yet that the goal is reached.
     Goal,
+    /// Another one of several versions may still turn out to be the best.
+    Rivals,
     /// Work that must succeed first is not done.
     Gate,
     /// The step waits for `promote`.

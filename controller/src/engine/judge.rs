@@ -3,7 +3,7 @@
 use tidegate_config::policy::{OnDeadline, Pace, Strategy};
 
 use super::hold::Hold;
-use super::observation::Endpoints;
+use super::observation::{Endpoints, Observation, Rivals};
 use super::record::Rule;
 use super::signals::Weighed;
 use super::status::{Phase, Status};
@@ -27,9 +27,14 @@ pub(crate) enum Judgement {
 }
 
 /// Judges a rollout. Only hard facts and `M` move a share back; everything else at most holds it.
-pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Judgement {
+pub(crate) fn judge(status: &Status, observation: &Observation) -> Judgement {
+    let Observation { endpoints, tripped, rivals, .. } = observation;
+    let endpoints = *endpoints;
     if status.phase.is_over() {
         return Judgement::Stay;
+    }
+    if rivals.promoted.is_some() {
+        return Judgement::Abort(Rule::Outdone);
     }
     let weighed = status.weigh();
     let verdict = bounds(status).verdict(&weighed.findings());
@@ -37,7 +42,7 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Jud
     if endpoints.only_canary_down() && !status.policy.recreates() {
         return Judgement::Abort(Rule::HardFact);
     }
-    if tripped {
+    if *tripped {
         return Judgement::Abort(Rule::Tripped);
     }
     if status.gates.failed.is_some() {
@@ -47,9 +52,12 @@ pub(crate) fn judge(status: &Status, endpoints: Endpoints, tripped: bool) -> Jud
         return Judgement::Abort(Rule::Regression);
     }
     match status.phase {
-        Phase::Progressing => match hold(status, endpoints, verdict, &weighed) {
+        Phase::Progressing if status.warm && bounds(status).beaten(weighed.beaten) => Judgement::Abort(Rule::Beaten),
+        Phase::Progressing => match hold(status, observation, verdict, &weighed) {
             None => Judgement::Advance(rule(status)),
-            Some(reason) if status.deadline_left_ms() == Some(0) => at_deadline(status.policy.on_deadline, reason),
+            Some(reason) if status.deadline_left_ms() == Some(0) => {
+                at_deadline(status.policy.on_deadline, reason, rivals)
+            }
             Some(reason) => Judgement::Hold(reason),
         },
         Phase::Standby if status.in_force() && status.timers.step_ms >= status.policy.standby().millis() => {
@@ -79,16 +87,20 @@ pub(crate) fn bounds(status: &Status) -> Bounds {
     let policy = &status.policy;
     let goal = policy.conversion.as_ref().map(|conversion| conversion.false_goal.fraction());
     let default = Bounds::default();
+    // Each of several has its part of the chances to err. A promotion needs none of that: all its guardrails must agree.
+    let several = f64::from(status.canaries());
+    let goal_alpha = goal.unwrap_or(default.goal_alpha);
     Bounds {
-        alpha: policy.false_abort.fraction(),
+        alpha: policy.false_abort.fraction() / several,
         beta: policy.false_promote.fraction(),
-        goal_alpha: goal.unwrap_or(default.goal_alpha),
+        goal_alpha: goal_alpha / several,
+        rival_alpha: goal_alpha / f64::from((status.canaries() - 1).max(1)),
         ..default
     }
 }
 
 /// Why the share may not rise now; `None` if it may.
-fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weighed) -> Option<Hold> {
+fn hold(status: &Status, observation: &Observation, verdict: Verdict, weighed: &Weighed) -> Option<Hold> {
     // Before the first visitor nothing else that may be missing says more.
     if status.step.is_none() && status.gate(false).is_some() {
         return Some(Hold::Gate);
@@ -107,14 +119,14 @@ fn hold(status: &Status, endpoints: Endpoints, verdict: Verdict, weighed: &Weigh
             Concern::Harm => Hold::Harm,
         });
     }
-    if endpoints.canary_down() && !status.policy.recreates() {
+    if observation.endpoints.canary_down() && !status.policy.recreates() {
         return Some(Hold::NoEndpoint);
     }
     match (status.policy.strategy, status.step) {
         (Strategy::Recreate, _) => None,
         (Strategy::BlueGreen, _) => hold_preview(status),
         (Strategy::Canary, None) => hold_baseline(status),
-        (Strategy::Canary, Some(_)) => hold_step(status, weighed),
+        (Strategy::Canary, Some(_)) => hold_step(status, weighed, &observation.rivals),
     }
 }
 
@@ -133,7 +145,8 @@ fn hold_baseline(status: &Status) -> Option<Hold> {
     (to_all && status.policy.pace() == Pace::Evidence && status.signals.goal().is_some()).then_some(Hold::Goal)
 }
 
-fn hold_step(status: &Status, weighed: &Weighed) -> Option<Hold> {
+fn hold_step(status: &Status, weighed: &Weighed, rivals: &Rivals) -> Option<Hold> {
+    let to_all = status.next_step().is_some_and(|(next, _)| status.is_last(next));
     if status.soak_left_ms() > 0 {
         return Some(Hold::Soak);
     }
@@ -142,10 +155,12 @@ fn hold_step(status: &Status, weighed: &Weighed) -> Option<Hold> {
         if weighed.least_assurance().is_some_and(|least| !bounds.assured(least)) {
             return Some(Hold::Evidence);
         }
-        let to_all = status.next_step().is_some_and(|(next, _)| status.is_last(next));
         if to_all && weighed.goal.is_some_and(|goal| !bounds.reached(goal)) {
             return Some(Hold::Goal);
         }
+    }
+    if to_all && rivals.under_way > 0 {
+        return Some(Hold::Rivals);
     }
     if status.gate(false).is_some() {
         return Some(Hold::Gate);
@@ -164,12 +179,14 @@ fn rule(status: &Status) -> Rule {
     }
 }
 
-/// A deadline may promote what is merely not proven yet, never what is suspected or not seen.
-fn at_deadline(on_deadline: OnDeadline, reason: Hold) -> Judgement {
-    let merely_unproven = matches!(reason, Hold::Soak | Hold::Evidence | Hold::Goal | Hold::Approval);
+/// A deadline may promote what is merely not proven yet, never what is suspected or not seen; of several the one that is
+/// closest to the goal.
+fn at_deadline(on_deadline: OnDeadline, reason: Hold, rivals: &Rivals) -> Judgement {
+    let merely_unproven = matches!(reason, Hold::Soak | Hold::Evidence | Hold::Goal | Hold::Rivals | Hold::Approval);
+    let leads = rivals.under_way == 0 || rivals.leads;
     match on_deadline {
         OnDeadline::Abort => Judgement::Abort(Rule::Deadline),
-        OnDeadline::Promote if merely_unproven => Judgement::Promote(Rule::Deadline),
+        OnDeadline::Promote if merely_unproven && leads => Judgement::Promote(Rule::Deadline),
         OnDeadline::Promote | OnDeadline::Hold => Judgement::Undecided,
     }
 }

@@ -41,7 +41,11 @@ pub(crate) fn sentence(record: &Record, status: &Status) -> String {
 }
 
 fn started(status: &Status) -> String {
-    let opening = format!("Started {} against {} at 0%.", status.canary, status.stable);
+    let beside = match status.rivals.as_slice() {
+        [] => String::new(),
+        rivals => format!(", beside {}", words::list(rivals)),
+    };
+    let opening = format!("Started {} against {}{beside} at 0%.", status.canary, status.stable);
     if status.policy.recreates() {
         return format!("{opening} The two do not run at the same time, so nothing is compared.");
     }
@@ -120,6 +124,10 @@ pub(crate) fn held(reason: Hold, record: &Record, status: &Status) -> String {
             None => format!("Holds at {}.", status.share),
         },
         Hold::Goal => format!("Holds at {} until the conversion goal is shown to be reached.", status.share),
+        Hold::Rivals => {
+            let others = words::list(&status.rivals);
+            format!("Holds at {} until it is shown which is the best of it and {others}.", status.share)
+        }
         Hold::Gate => {
             let gate = status.gate(false).unwrap_or("work that must succeed first");
             format!("Holds at {} until {gate} has succeeded.", status.share)

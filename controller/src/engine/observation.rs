@@ -1,5 +1,7 @@
 //! Everything a decision sees: what the proxies counted, which generation they serve, what somebody commanded.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tidegate_config::{Name, Share};
 
@@ -27,6 +29,9 @@ pub struct Observation {
     /// How the work stands that must succeed first.
     #[serde(default, skip_serializing_if = "Gates::is_nothing")]
     pub gates: Gates,
+    /// How the versions stand that the same rollout tries.
+    #[serde(default, skip_serializing_if = "Rivals::is_nothing")]
+    pub rivals: Rivals,
 }
 
 /// Whether the counters were read.
@@ -100,8 +105,8 @@ pub struct ArmCounters {
     pub first_latency: Vec<u64>,
 }
 
-/// The shares of the two versions in one epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The shares of the versions in one epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EpochShares {
     /// The epoch.
@@ -110,12 +115,68 @@ pub struct EpochShares {
     pub canary: Share,
     /// Stable's own share; with further versions in the split the two do not add up to 100%.
     pub stable: Share,
+    /// The shares of the other versions that the same rollout tries.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rivals: BTreeMap<Name, Share>,
 }
 
 impl EpochShares {
+    /// The shares of one that is tried and of stable.
+    pub const fn of_two(epoch: u64, canary: Share, stable: Share) -> Self {
+        Self { epoch, canary, stable, rivals: BTreeMap::new() }
+    }
+
     /// The shares as fractions.
-    pub(crate) fn exposure(self) -> Exposure {
+    pub(crate) fn exposure(&self) -> Exposure {
         Exposure { canary: self.canary.fraction(), stable: self.stable.fraction() }
+    }
+
+    /// The same with a rival in the place of stable.
+    pub(crate) fn against(&self, rival: &Name) -> Self {
+        let stable = self.rivals.get(rival).copied().unwrap_or_default();
+        Self::of_two(self.epoch, self.canary, stable)
+    }
+
+    /// Exposure of the visitors first seen in the first of these epochs who never changed version since; `None` without an
+    /// epoch.
+    ///
+    /// Of several versions that are tried each grows and shrinks at one end of room of its own, and what it leaves of that is
+    /// stable's. So stable kept what none of them ever had, which is less than its own smallest share as soon as one grows
+    /// while another one shrinks.
+    pub(crate) fn unmoved(epochs: &[&Self]) -> Option<Exposure> {
+        let exposures: Vec<Exposure> = epochs.iter().map(|epoch| epoch.exposure()).collect();
+        let least = Exposure::unmoved(&exposures)?;
+        let first = epochs.first().filter(|first| !first.rivals.is_empty());
+        let Some(first) = first else { return Some(least) };
+        let most = |share: &dyn Fn(&Self) -> Share| epochs.iter().map(|epoch| share(epoch)).max().unwrap_or_default();
+        let rivals = || first.rivals.keys();
+        let divided = rivals().fold(first.stable.plus(first.canary), |sum, rival| sum.plus(first.share_of(rival)));
+        let tried =
+            rivals().fold(most(&|epoch| epoch.canary), |sum, rival| sum.plus(most(&|epoch| epoch.share_of(rival))));
+        Some(Exposure { stable: least.stable.min(divided.minus(tried).fraction()), ..least })
+    }
+
+    fn share_of(&self, rival: &Name) -> Share {
+        self.rivals.get(rival).copied().unwrap_or_default()
+    }
+}
+
+/// How the other versions stand that the same rollout tries.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rivals {
+    /// How many of them have not ended.
+    pub under_way: u32,
+    /// Whether none of those is closer to the goal.
+    pub leads: bool,
+    /// The one that was promoted.
+    pub promoted: Option<Name>,
+}
+
+impl Rivals {
+    /// Whether there is nobody else.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -142,5 +203,61 @@ impl Endpoints {
     /// The canary is down while stable is not: its own fault, whatever the counters say.
     pub fn only_canary_down(self) -> bool {
         self.canary_down() && self.stable_reachable > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tidegate_config::{Key, Split};
+
+    use super::*;
+
+    const NAMES: [&str; 4] = ["a", "b", "c", "v"];
+
+    /// The shares of three that are tried and of stable, by the hundredth, with room for 30 of them each.
+    fn splits() -> impl Strategy<Value = Vec<Split>> {
+        let names = NAMES.map(|name| name.parse::<Name>().unwrap());
+        let split = move |shares: [u32; 3]| {
+            let share = |version: &Name| {
+                let at = names.iter().position(|name| name == version).unwrap();
+                Share::from_ppm(shares[at] * 10_000).unwrap()
+            };
+            let room = Share::from_ppm(300_000).unwrap();
+            let arms = Split::lay_out(&names, &names[3], &names[..3], room, share);
+            Split::fixed(1, Key([0; 16]), arms, names[3].clone())
+        };
+        proptest::collection::vec(proptest::array::uniform3(0..=30_u32).prop_map(split), 1..5)
+    }
+
+    fn shares(split: &Split, canary: &str) -> EpochShares {
+        let share = |name: &str| split.share_of(&name.parse().unwrap());
+        let rivals = ["a", "b", "c"].into_iter().filter(|rival| *rival != canary);
+        let rivals = rivals.map(|rival| (rival.parse().unwrap(), share(rival))).collect();
+        EpochShares { rivals, ..EpochShares::of_two(1, share(canary), share("v")) }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_never_changed_version_is_counted_exactly(splits in splits()) {
+            let at = |split: &Split, place: u32| {
+                let arm = split.line().into_iter().find(|(_, upper)| place < *upper).unwrap().0;
+                split.arms[arm].version.clone()
+            };
+            let stays = |version: &str| {
+                let always = |place: &u32| splits.iter().all(|split| at(split, *place * 10_000).as_str() == version);
+                f64::from(u32::try_from((0..100).filter(always).count()).unwrap()) / 100.0
+            };
+            for canary in ["a", "b", "c"] {
+                let epochs: Vec<EpochShares> = splits.iter().map(|split| shares(split, canary)).collect();
+                let kept = EpochShares::unmoved(&epochs.iter().collect::<Vec<_>>()).unwrap();
+                prop_assert!((kept.canary - stays(canary)).abs() < 1e-9, "{canary}: {kept:?}");
+                prop_assert!((kept.stable - stays("v")).abs() < 1e-9, "stable: {kept:?} {}", stays("v"));
+                let rival = if canary == "a" { "b" } else { "a" };
+                let epochs: Vec<EpochShares> = epochs.iter().map(|it| it.against(&rival.parse().unwrap())).collect();
+                let kept = EpochShares::unmoved(&epochs.iter().collect::<Vec<_>>()).unwrap();
+                prop_assert!((kept.stable - stays(rival)).abs() < 1e-9, "{rival}: {kept:?}");
+            }
+        }
     }
 }

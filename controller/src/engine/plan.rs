@@ -65,14 +65,20 @@ pub enum HarmFrom {
 
 impl Plan {
     /// The plan of a rollout of `policy` after `history`.
-    pub(crate) fn new(policy: &Policy, request_timeout: Span, history: Option<&History>, counted: u32) -> Self {
+    pub(crate) fn new(
+        policy: &Policy,
+        request_timeout: Span,
+        history: Option<&History>,
+        counted: u32,
+        canaries: u32,
+    ) -> Self {
         let past = history.filter(|history| history.seconds > 0.0);
         let busy = past.is_none_or(|past| real(past.requests) / past.seconds > BUSY_REQUESTS_PER_SECOND);
         // Without a history the short interval: its cost is known, that of a late abort is not.
         let default = Span::from_secs(if busy { 1 } else { 5 });
         let scrape_interval = policy.scrape_interval.unwrap_or(default);
         let enough = past.filter(|past| past.seconds >= HISTORY_SECONDS_MIN && past.visitors > 0);
-        let (max_harm, harm_from, expected) = harm(policy, enough);
+        let (max_harm, harm_from, expected) = harm(policy, enough, canaries);
         Self {
             scrape_interval,
             soak_min_ms: request_timeout.millis() + scrape_interval.millis(),
@@ -109,7 +115,8 @@ pub(crate) fn tolerance(policy: &Policy) -> Tolerance {
     Tolerance { ratio: 1.0 + policy.errors.tolerance.fraction(), excess: policy.errors.excess.fraction() }
 }
 
-fn harm(policy: &Policy, history: Option<&History>) -> (f64, HarmFrom, Option<Duration>) {
+/// What a policy names is for all that are tried together.
+fn harm(policy: &Policy, history: Option<&History>, canaries: u32) -> (f64, HarmFrom, Option<Duration>) {
     let shares: Vec<f64> = policy.steps().iter().map(|step| step.share.fraction()).collect();
     let plan = budget::Plan {
         shares: &shares,
@@ -123,7 +130,7 @@ fn harm(policy: &Policy, history: Option<&History>) -> (f64, HarmFrom, Option<Du
     });
     match (policy.max_harm, past) {
         (MaxHarm::Fixed(harm), past) => {
-            let harm = Share::fraction(harm);
+            let harm = Share::fraction(harm) / f64::from(canaries.max(1));
             (harm, HarmFrom::Policy, past.and_then(|past| plan.expected(past, harm)))
         }
         (MaxHarm::Auto, Some(past)) => {
@@ -146,7 +153,7 @@ mod tests {
             let history =
                 history.map(|(seconds, visitors, failed)| History { seconds, requests: visitors, visitors, failed });
             let policy = Policy::of(Strategy::Canary);
-            let plan = Plan::new(&policy, Span::from_secs(15), history.as_ref(), 1);
+            let plan = Plan::new(&policy, Span::from_secs(15), history.as_ref(), 1, 1);
             assert!((plan.max_harm - harm).abs() < 1e-12, "{why}: {}", plan.max_harm);
             assert_eq!((plan.harm_from, plan.scrape_interval), (from, Span::from_secs(interval)), "{why}");
         };
@@ -161,7 +168,7 @@ mod tests {
     #[test]
     fn a_soak_outlasts_a_request_and_a_scrape() {
         let policy = Policy::of(Strategy::Canary);
-        let plan = Plan::new(&policy, Span::from_secs(90), None, 1);
+        let plan = Plan::new(&policy, Span::from_secs(90), None, 1, 1);
         assert_eq!(plan.soak_ms(&policy, &Step::to(Share::ALL)), 91_000);
     }
 }

@@ -1,7 +1,7 @@
 //! The log of decisions: what was done, by which rule, on which numbers.
 
 use serde::{Deserialize, Serialize};
-use tidegate_config::Share;
+use tidegate_config::{Name, Share};
 
 use super::hold::Hold;
 use super::status::Phase;
@@ -30,6 +30,9 @@ pub struct Record {
     pub to: Share,
     /// The newest epoch at that time.
     pub epoch: Option<u64>,
+    /// Which of several versions that are tried; absent where it is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Name>,
     /// The phase after the decision.
     pub phase: Phase,
     /// What each signal said.
@@ -60,6 +63,10 @@ pub enum Rule {
     Gate,
     /// `M` reached the bound set by `falseAbort`.
     Regression,
+    /// Another one of several versions was promoted.
+    Outdone,
+    /// Another one of several versions converts better.
+    Beaten,
     /// A reason to hold.
     Hold,
     /// At 0%: there is enough to compare with.

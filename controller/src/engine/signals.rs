@@ -5,15 +5,17 @@ mod conversion;
 mod errors;
 mod latency;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use tidegate_config::Share;
 use tidegate_config::policy::{Policy, Strategy};
+use tidegate_config::{Name, Share};
 
 pub(crate) use conversion::{Conversion, Labels};
 pub(crate) use errors::Errors;
 pub(crate) use latency::{FIRST_REQUESTS_MIN, Latency};
 
-use super::cursor::Interval;
+use super::cursor::{Growth, Interval};
 use super::observation::EpochShares;
 use super::plan::Plan;
 use crate::evidence::increment::real;
@@ -27,6 +29,9 @@ pub(crate) struct Signals {
     pub(crate) errors: Option<Errors>,
     pub(crate) latency: Option<Latency>,
     pub(crate) conversion: Option<Conversion>,
+    /// Against each of the other versions that are tried: conversions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) rivals: BTreeMap<Name, Conversion>,
     split: RatioMismatch,
     counts_per_visitor: u32,
 }
@@ -47,7 +52,18 @@ pub(crate) struct Look<'a> {
 impl Look<'_> {
     /// The shares of one epoch.
     pub(crate) fn shares(&self, epoch: u64) -> Option<EpochShares> {
-        self.epochs.iter().find(|known| known.epoch == epoch).copied()
+        self.epochs.iter().find(|known| known.epoch == epoch).cloned()
+    }
+
+    /// What grew with a rival in the place of stable, and those shares.
+    fn against(&self, rival: &Name) -> (Interval, Vec<EpochShares>) {
+        let growth = |growth: &Growth| Growth {
+            canary: growth.canary.clone(),
+            stable: growth.rivals.get(rival).cloned().unwrap_or_default(),
+            rivals: BTreeMap::new(),
+        };
+        let interval = self.interval.iter().map(|(epoch, grown)| (*epoch, growth(grown))).collect();
+        (interval, self.epochs.iter().map(|epoch| epoch.against(rival)).collect())
     }
 }
 
@@ -72,17 +88,24 @@ pub(crate) struct Weighed {
     pub(crate) latency_assured: Option<f64>,
     /// That the goal is reached; `None` without a goal.
     pub(crate) goal: Option<f64>,
+    /// That another version that is tried converts better: the strongest. 0 where there is none.
+    pub(crate) beaten: f64,
 }
 
 impl Signals {
     /// Nothing seen yet.
-    pub(crate) fn new(policy: &Policy, plan: &Plan) -> Self {
+    pub(crate) fn new(policy: &Policy, plan: &Plan, rivals: &[Name]) -> Self {
         // Without two versions side by side there is nothing to judge.
         let compares = policy.strategy == Strategy::Canary;
         Self {
             errors: (compares && policy.errors.enabled).then(|| Errors::new(policy, plan)),
             latency: (compares && policy.latency.enabled).then(|| Latency::new(policy, plan)),
             conversion: policy.conversion.as_ref().filter(|_| compares).map(|goal| Conversion::new(goal, policy, plan)),
+            rivals: rivals
+                .iter()
+                .filter(|_| compares)
+                .map(|rival| (rival.clone(), Conversion::against_rival(policy, plan)))
+                .collect(),
             split: RatioMismatch::default(),
             counts_per_visitor: plan.counts_per_visitor,
         }
@@ -106,12 +129,23 @@ impl Signals {
         if let Some(conversion) = &mut self.conversion {
             conversion.ingest(&conversions, look);
         }
+        for (rival, conversion) in &mut self.rivals {
+            let (interval, epochs) = look.against(rival);
+            let look = Look { interval: &interval, epochs: &epochs, ..*look };
+            conversion.ingest(&conversion::labels(&look), &look);
+        }
         conversions
     }
 
     /// Evidence for the goal; `None` without one.
     pub(crate) fn goal(&self) -> Option<f64> {
         self.conversion.as_ref().and_then(Conversion::goal)
+    }
+
+    /// The rival that converts better, as far as can be seen, and the evidence for that; `None` where there is none.
+    pub(crate) fn strongest_rival(&self) -> Option<(&Name, f64)> {
+        let all = self.rivals.iter().map(|(rival, conversion)| (rival, conversion.harm()));
+        all.max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     /// All evidence now, with the share that would be next.
@@ -129,6 +163,7 @@ impl Signals {
             errors_assured: self.errors.as_ref().zip(next).and_then(|(errors, next)| errors.assurance(next)),
             latency_assured: self.latency.as_ref().zip(next).and_then(|(latency, next)| latency.assurance(next)),
             goal: self.goal(),
+            beaten: self.strongest_rival().map_or(0.0, |(_, evidence)| evidence),
         }
     }
 }

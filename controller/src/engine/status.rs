@@ -54,6 +54,10 @@ pub struct Start {
     pub stable: Name,
     /// The version that is tried.
     pub canary: Name,
+    /// The other versions that the same rollout tries.
+    pub rivals: Vec<Name>,
+    /// What is deployed under the name of the version that is tried, if that is told.
+    pub revision: Option<String>,
     /// How it is rolled out.
     pub policy: Policy,
     /// From the end of a request to the head of its response, at most.
@@ -77,6 +81,12 @@ pub struct Status {
     pub stable: Name,
     /// The version that is tried.
     pub canary: Name,
+    /// The other versions that the same rollout tries, each with a status of its own. Only one of them all is promoted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<Name>,
+    /// What is deployed under the name of the version that is tried, if that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// How it is rolled out.
     pub policy: Policy,
     /// What was fixed at the start.
@@ -150,13 +160,17 @@ pub(crate) struct Timers {
 impl Status {
     /// A rollout that begins at `now` with its canary at 0%.
     pub fn start(start: Start, now: Timestamp) -> Self {
-        let Start { rollout, service, stable, canary, policy, request_timeout, counts_per_visitor, history } = start;
-        let plan = Plan::new(&policy, request_timeout, history.as_ref(), counts_per_visitor);
+        let Start { rollout, service, stable, canary, rivals, revision, policy, .. } = start;
+        let Start { request_timeout, counts_per_visitor, history, .. } = start;
+        let plan = Plan::new(&policy, request_timeout, history.as_ref(), counts_per_visitor, canaries(&rivals));
+        let signals = Signals::new(&policy, &plan, &rivals);
         Self {
             rollout,
             service,
             stable,
             canary,
+            rivals,
+            revision,
             started: now,
             exposed_since: None,
             finished: None,
@@ -175,7 +189,7 @@ impl Status {
             timers: Timers::default(),
             first_epoch: None,
             cursors: Cursors::default(),
-            signals: Signals::new(&policy, &plan),
+            signals,
             log: EvidenceLog::default(),
             warm: false,
             policy,
@@ -186,6 +200,16 @@ impl Status {
     /// Notes that `generation` carries the share wanted now. A later one that carries it too changes nothing.
     pub fn published(&mut self, generation: u64) {
         self.wants_generation.get_or_insert(generation);
+    }
+
+    /// How close it is to the goal: the logarithm of the evidence that it is reached; `None` without one.
+    pub fn goal(&self) -> Option<f64> {
+        self.signals.goal()
+    }
+
+    /// How many versions the rollout tries.
+    pub(crate) fn canaries(&self) -> u32 {
+        canaries(&self.rivals)
     }
 
     /// Whether every proxy serves the share wanted now.
@@ -248,4 +272,8 @@ impl Status {
     pub(crate) fn weigh(&self) -> Weighed {
         self.signals.weigh(self.next_step().map(|(_, step)| step.share))
     }
+}
+
+fn canaries(rivals: &[Name]) -> u32 {
+    u32::try_from(rivals.len()).unwrap_or(u32::MAX).saturating_add(1)
 }

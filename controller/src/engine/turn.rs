@@ -4,6 +4,7 @@ use tidegate_config::Share;
 use tidegate_config::policy::Strategy;
 
 use super::command::{Command, Refusal, Verb};
+use super::cursor::Read;
 use super::hold::{Held, Hold};
 use super::judge::{Judgement, bounds};
 use super::narrative;
@@ -95,7 +96,7 @@ impl<'a> Turn<'a> {
 
     /// Obeys the command, or says why not.
     pub(crate) fn obey(&mut self) -> Option<Refusal> {
-        let Command { verb, actor } = self.observation.command.as_ref()?;
+        let Command { verb, actor, version: _ } = self.observation.command.as_ref()?;
         if let Err(refusal) = self.status.admits(*verb) {
             return Some(refusal);
         }
@@ -120,7 +121,7 @@ impl<'a> Turn<'a> {
     fn known_epochs(&self) -> Vec<EpochShares> {
         let first = self.status.first_epoch;
         let known = self.observation.epochs.iter().filter(|known| first.is_some_and(|first| known.epoch >= first));
-        let mut epochs: Vec<EpochShares> = known.copied().collect();
+        let mut epochs: Vec<EpochShares> = known.cloned().collect();
         epochs.sort_by_key(|known| known.epoch);
         epochs
     }
@@ -130,8 +131,9 @@ impl<'a> Turn<'a> {
             return;
         }
         let status = &mut self.status;
+        let read = Read { canary: &status.canary, stable: &status.stable, rivals: &status.rivals };
         let known = |epoch| epochs.binary_search_by_key(&epoch, |known: &EpochShares| known.epoch).is_ok();
-        let interval = status.cursors.advance(scrapes, (&status.canary, &status.stable), known);
+        let interval = status.cursors.advance(scrapes, read, known);
         let failed = interval
             .values()
             .fold(0_u64, |sum, growth| sum.saturating_add(growth.canary.failed).saturating_add(growth.stable.failed));
@@ -252,6 +254,7 @@ impl<'a> Turn<'a> {
             from,
             to: status.share,
             epoch: status.epoch,
+            canary: (!status.rivals.is_empty()).then(|| status.canary.clone()),
             phase: status.phase,
             inputs: sight.readings,
             statistic: sight.statistic,
@@ -259,7 +262,8 @@ impl<'a> Turn<'a> {
             grids_version: status.plan.grids_version,
             text: String::new(),
         };
-        record.text = narrative::sentence(&record, status);
+        let sentence = narrative::sentence(&record, status);
+        record.text = if status.rivals.is_empty() { sentence } else { format!("{}: {sentence}", status.canary) };
         if self.status.recent.len() >= RECENT_MAX {
             self.status.recent.remove(0);
         }
@@ -280,6 +284,7 @@ impl<'a> Turn<'a> {
 fn bound(bounds: &Bounds, rule: Rule, action: Action) -> Option<f64> {
     match (rule, action) {
         (Rule::Regression, _) => Some(1.0 / bounds.alpha),
+        (Rule::Beaten, _) => Some(1.0 / bounds.rival_alpha),
         (Rule::Assurance, _) | (_, Action::Hold(Hold::Evidence)) => Some(1.0 / bounds.beta),
         (_, Action::Hold(Hold::Suspicion)) => Some(bounds.suspicion),
         (_, Action::Hold(Hold::Harm)) => Some(bounds.harm),

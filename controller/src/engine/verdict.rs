@@ -35,6 +35,8 @@ pub(crate) fn verdict(record: &Record, status: &Status) -> Option<String> {
         Rule::Gate => status.gates.failed.clone(),
         Rule::Tripped => Some(compared(Signal::Errors, record, status)),
         Rule::Regression => Some(compared(leading(record), record, status)),
+        Rule::Beaten => status.signals.strongest_rival().map(|(rival, _)| format!("{rival} converts better")),
+        Rule::Outdone => Some("another one was promoted".to_owned()),
         _ if status.compares() => shown(record, status),
         _ => None,
     };
@@ -110,8 +112,17 @@ fn meaning(record: &Record, status: &Status) -> String {
     let policy = &status.policy;
     match (record.phase, record.rule) {
         (Phase::Aborted, Rule::Regression) => {
-            format!("Chance of such an alarm for a healthy release: under {}.", policy.false_abort)
+            let of = match status.rivals.as_slice() {
+                [] => "a healthy release",
+                _ => "any of the versions, all healthy",
+            };
+            format!("Chance of such an alarm for {of}: under {}.", policy.false_abort)
         }
+        (Phase::Aborted, Rule::Beaten) => {
+            let goal = status.policy.conversion.as_ref().map(|conversion| conversion.false_goal).unwrap_or_default();
+            format!("Chance that the best of the versions that are tried is lost to another one: under {goal}.")
+        }
+        (Phase::Aborted, Rule::Outdone) => "Of several versions one can have all visitors.".to_owned(),
         (Phase::Aborted, Rule::Gate) => "What must succeed before it goes on has failed.".to_owned(),
         (Phase::Aborted, Rule::HardFact) => "This is a fact, not a statistic.".to_owned(),
         (Phase::Aborted, Rule::Tripped) => {
@@ -149,6 +160,7 @@ fn missing(reason: Hold) -> &'static str {
     match reason {
         Hold::Evidence => "proof that the next share would do no more than the allowed harm",
         Hold::Goal => "proof that the conversion goal is reached",
+        Hold::Rivals => "proof that it is the best of those that are tried",
         Hold::Gate => "the success of a gate",
         Hold::Approval => "somebody's approval",
         Hold::Soak => "time at this share",

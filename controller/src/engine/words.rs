@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use tidegate_config::Name;
+
 use crate::evidence::increment::real;
 
 /// `2610` as `2,610`.
@@ -62,6 +64,17 @@ pub(crate) fn evidence(log: f64) -> String {
         _ if value >= 1.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
+}
+
+/// Names in a sentence: `a`, `a and b`, `a, b and c`.
+pub(crate) fn list(names: &[Name]) -> String {
+    let (last, before) = match names.split_last() {
+        None => return String::new(),
+        Some((last, [])) => return last.to_string(),
+        Some(both) => both,
+    };
+    let before = before.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+    format!("{before} and {last}")
 }
 
 #[cfg(test)]

@@ -116,11 +116,13 @@ pub struct Bounds {
     pub harm: f64,
     /// Chance that a goal is ever declared reached when it is not. Default 0.05.
     pub goal_alpha: f64,
+    /// Chance that the best of several versions is ever left behind another one of them. Default 0.05.
+    pub rival_alpha: f64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { alpha: 0.01, beta: 0.05, suspicion: 10.0, harm: 20.0, goal_alpha: 0.05 }
+        Self { alpha: 0.01, beta: 0.05, suspicion: 10.0, harm: 20.0, goal_alpha: 0.05, rival_alpha: 0.05 }
     }
 }
 
@@ -183,6 +185,11 @@ impl Bounds {
     /// Whether one guardrail's log assurance suffices for the share it was computed for.
     pub fn assured(&self, log_assurance: f64) -> bool {
         log_assurance >= -self.beta.ln()
+    }
+
+    /// Whether the log evidence shows that another one of several versions is better.
+    pub fn beaten(&self, log_evidence: f64) -> bool {
+        log_evidence >= -self.rival_alpha.ln()
     }
 
     /// Whether a goal's log evidence shows it reached.

@@ -4,7 +4,7 @@ use tidegate_config::{Config, Name};
 
 use super::Controller;
 use super::draft::Draft;
-use crate::engine::{Command, Observation, Timestamp};
+use crate::engine::{Command, Status, Timestamp};
 use crate::lifecycle::{Looked, Turn};
 use crate::service_record::ServiceRecord;
 
@@ -34,16 +34,15 @@ impl Controller {
 
     /// One look at the rollout of a service; `None` where none is under way.
     pub(super) fn decide(&self, draft: &mut Draft<'_>, name: &Name, cause: Cause, now: Timestamp) -> Option<Looked> {
-        let record = draft.record(name)?;
-        let status = record.under_way()?;
-        let seen = self.proxies.observe(name, status, record, matches!(cause, Cause::Scrape));
+        draft.record(name)?.under_way()?;
+        let scraped = matches!(cause, Cause::Scrape);
         let command = match cause {
             Cause::Scrape => None,
             Cause::Command(command) => Some(command),
         };
         let config = draft.config.clone();
-        let observation = Observation { command, ..seen };
-        let mut looked = self.turn(&config, name, now).look(draft.record_mut(name), observation)?;
+        let observe = |status: &Status, record: &ServiceRecord| self.proxies.observe(name, status, record, scraped);
+        let mut looked = self.turn(&config, name, now).look(draft.record_mut(name), command.as_ref(), observe)?;
         draft.log(name, std::mem::take(&mut looked.decided));
         Some(looked)
     }

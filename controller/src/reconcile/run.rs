@@ -150,7 +150,7 @@ impl Controller {
             Ask::Overview(reply) => drop(reply.send(self.overview())),
             Ask::Report(name, reply) => drop(reply.send(self.report(&name))),
             Ask::Explain(name, reply) => drop(reply.send(self.explain(&name))),
-            Ask::Command(name, Command { verb, actor }, reply) => drop(reply.send(self.command(&name, verb, actor))),
+            Ask::Command(name, command, reply) => drop(reply.send(self.command(&name, command))),
         }
     }
 

@@ -3,8 +3,8 @@
 use tidegate_config::Name;
 
 use super::{Controller, Denied, ReconcileError};
-use crate::engine;
-use crate::service_record::Logged;
+use crate::engine::{self, Status};
+use crate::service_record::{Logged, ServiceRecord};
 use crate::view::{ExplainedDecision, Explanation, Overview, ServiceView};
 
 impl Controller {
@@ -29,16 +29,17 @@ impl Controller {
     /// Why a service is where it is.
     pub fn explain(&self, name: &Name) -> Result<Explanation, Denied> {
         self.known(name)?;
-        let status = self.records.get(name).and_then(|record| record.rollout.as_ref());
+        let all = || self.records.get(name).into_iter().flat_map(ServiceRecord::tried);
         let explained = |logged: Logged| {
-            let own = status.filter(|status| status.rollout == logged.rollout);
+            let meant = |status: &&Status| logged.record.canary.as_ref().is_none_or(|canary| status.canary == *canary);
+            let own = all().filter(|status| status.rollout == logged.rollout).find(meant);
             let words = own.map(|status| engine::explain_record(&logged.record, status));
             ExplainedDecision { words: words.unwrap_or_else(|| logged.record.text.clone()), logged }
         };
         let decisions = self.store.decisions(name).map_err(ReconcileError::from)?;
         Ok(Explanation {
             service: name.clone(),
-            words: status.map(|status| engine::explain(status, self.clock.now())),
+            words: engine::explain_all(all(), self.clock.now()),
             decisions: decisions.into_iter().map(explained).collect(),
         })
     }
@@ -63,6 +64,7 @@ impl Controller {
             epoch: split.epoch,
             arms: split.arms.clone(),
             rollout: record.rollout.as_ref().map(|status| engine::report(status, self.clock.now())),
+            rivals: record.rivals.iter().map(|status| engine::report(status, self.clock.now())).collect(),
             finished: record.finished,
             notes: record.notes(service),
         })

@@ -24,6 +24,7 @@ fn logged(number: u64) -> Logged {
         from,
         to,
         epoch: None,
+        canary: None,
         phase: Phase::Progressing,
         inputs: Vec::new(),
         statistic: 0.1 + 0.2,

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use tidegate_config::Share;
 use tidegate_config::policy::{Policy, Strategy as Way};
 use tidegate_controller::engine::{
-    ArmCounters, ArmRow, Command, Decision, Endpoints, EpochShares, Gates, InstanceScrape, Observation, Phase, Scrapes,
-    ServiceCounters, Status, Timestamp, Verb, decide, explain, report,
+    ArmCounters, ArmRow, Command, Decision, Endpoints, EpochShares, Gates, InstanceScrape, Observation, Phase, Rivals,
+    Scrapes, ServiceCounters, Status, Timestamp, Verb, decide, explain, report,
 };
 
 use crate::simulator::{canary, name, start};
@@ -61,9 +61,9 @@ fn any_share() -> impl Strategy<Value = Share> {
 fn any_observation() -> impl Strategy<Value = Observation> {
     let verbs =
         vec![Verb::Promote { full: false }, Verb::Promote { full: true }, Verb::Abort, Verb::Pause, Verb::Resume];
-    let verb = proptest::sample::select(verbs).prop_map(|verb| Command { verb, actor: "ann".to_owned() });
+    let verb = proptest::sample::select(verbs).prop_map(|verb| Command::new(verb, "ann".to_owned()));
     let epoch = (0..8_u64, any_share(), any_share());
-    let epochs = vec(epoch.prop_map(|(epoch, canary, stable)| EpochShares { epoch, canary, stable }), 0..8);
+    let epochs = vec(epoch.prop_map(|(epoch, canary, stable)| EpochShares::of_two(epoch, canary, stable)), 0..8);
     let endpoints = (0..4_u32, 0..3_u32, 0..3_u32, 0..3_u32);
     (any_scrapes(), proptest::option::of(0..6_u64), proptest::option::weighted(0.1, verb), epochs, endpoints).prop_map(
         |(scrapes, in_force, command, epochs, (a, b, c, d))| Observation {
@@ -74,6 +74,11 @@ fn any_observation() -> impl Strategy<Value = Observation> {
             endpoints: Endpoints { canary_reachable: a, canary_total: b, stable_reachable: c, stable_total: d },
             tripped: a == 3,
             gates: Gates { traffic: (b == 2).then(|| "gate a".to_owned()), ..Gates::default() },
+            rivals: Rivals {
+                under_way: d,
+                leads: a == 1,
+                promoted: (a == 2 && d == 2).then(|| "v3".parse().expect("a name")),
+            },
         },
     )
 }

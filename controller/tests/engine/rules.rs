@@ -93,7 +93,7 @@ fn a_canary_that_a_proxy_took_out_of_service_is_rolled_back_in_any_phase() {
     for command in [None, Some(Verb::Pause)] {
         let mut simulation = at_first_step(World { visitors: 2_000, ..HEALTHY }, canary(&LADDER));
         if let Some(verb) = command {
-            simulation.look(Scrapes::Skipped, Some(Command { verb, actor: "ann".to_owned() }));
+            simulation.look(Scrapes::Skipped, Some(Command::new(verb, "ann".to_owned())));
         }
         simulation.tripped = true;
         simulation.tick();

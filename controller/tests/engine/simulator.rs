@@ -11,7 +11,7 @@ use tidegate_config::policy::{Policy, Step, Strategy};
 use tidegate_config::{Name, Share, Span};
 use tidegate_controller::engine::{
     ArmCounters, ArmRow, Command, Decision, Effect, Endpoints, EpochShares, Gates, InstanceScrape, Observation, Record,
-    Refusal, Scrapes, ServiceCounters, Start, Status, Timestamp, Verb, decide,
+    Refusal, Rivals, Scrapes, ServiceCounters, Start, Status, Timestamp, Verb, decide,
 };
 
 /// How the visitors and the versions behave.
@@ -120,6 +120,8 @@ pub(crate) fn start(policy: Policy) -> Start {
         service: name("shop"),
         stable: name("v1"),
         canary: name("v2"),
+        rivals: Vec::new(),
+        revision: None,
         policy,
         request_timeout: Span::from_secs(2),
         counts_per_visitor: 1,
@@ -149,7 +151,7 @@ impl Simulation {
             tripped: false,
             gates,
             restarts: false,
-            epochs: vec![EpochShares { epoch: 1, canary: Share::ZERO, stable: Share::ALL }],
+            epochs: vec![EpochShares::of_two(1, Share::ZERO, Share::ALL)],
             counters: BTreeMap::new(),
             interval_ms,
             generation: 0,
@@ -173,7 +175,7 @@ impl Simulation {
 
     /// A command between two scrapes.
     pub(crate) fn command(&mut self, verb: Verb) -> Option<Refusal> {
-        self.look(Scrapes::Skipped, Some(Command { verb, actor: "ann".to_owned() }));
+        self.look(Scrapes::Skipped, Some(Command::new(verb, "ann".to_owned())));
         self.refusal.clone()
     }
 
@@ -218,6 +220,7 @@ impl Simulation {
             endpoints: self.endpoints,
             tripped: self.tripped,
             gates: self.gates.clone(),
+            rivals: Rivals::default(),
         };
         let decision = decide(&self.status, &observation, Timestamp::from_millis(self.now_ms));
         let Decision { status, records, effects, refusal, check_again: _ } = decision;
@@ -237,7 +240,7 @@ impl Simulation {
         let share = self.status.share;
         if self.epochs.last().is_none_or(|last| last.canary != share) {
             let epoch = self.epochs.len() as u64 + 1;
-            self.epochs.push(EpochShares { epoch, canary: share, stable: Share::ALL.minus(share) });
+            self.epochs.push(EpochShares::of_two(epoch, share, Share::ALL.minus(share)));
         }
         self.generation += 1;
         self.status.published(self.generation);
@@ -269,7 +272,7 @@ impl Simulation {
     }
 
     fn visit(&mut self, mut visit: Visit, length: f64) {
-        let shares = self.epochs[self.serving];
+        let shares = self.epochs[self.serving].clone();
         let canary = visit.place < shares.canary.fraction();
         match visit.event {
             Event::Conversion => {

@@ -43,7 +43,7 @@ impl Trace {
         };
         let now_ms = 1_000_000;
         let status = Status::start(start(policy), Timestamp::from_millis(now_ms));
-        let first = EpochShares { epoch: 1, canary: Share::ZERO, stable: Share::ALL };
+        let first = EpochShares::of_two(1, Share::ZERO, Share::ALL);
         let mut trace = Self { status, now_ms, epochs: vec![first], generation: 0, rows: Vec::new() };
         trace.settle();
         trace.look(trace.scrape());
@@ -76,7 +76,7 @@ impl Trace {
     fn row(&mut self, [canary, stable, canary_failed, stable_failed]: [u32; 4]) {
         let epoch = self.epochs.len() as u64 + 1;
         let share = |requests| Share::from_ppm(requests).expect("few requests");
-        self.epochs.push(EpochShares { epoch, canary: share(canary), stable: share(stable) });
+        self.epochs.push(EpochShares::of_two(epoch, share(canary), share(stable)));
         for (version, exposed, failed) in [("v2", canary, canary_failed), ("v1", stable, stable_failed)] {
             let counters = ArmCounters { exposed: exposed.into(), failed: failed.into(), ..ArmCounters::default() };
             self.rows.push(ArmRow { version: name(version), epoch, counters });

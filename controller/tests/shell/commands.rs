@@ -60,14 +60,15 @@ async fn operators_steer_a_rollout() {
     let running = start().await;
     let client = Client::connect(running.setting.directory.path()).await.unwrap();
     let phase = |view: tidegate_controller::view::ServiceView| view.rollout.unwrap().phase;
-    assert_eq!(phase(client.command(&shop(), Verb::Pause, None).await.unwrap()), Phase::Paused);
-    let Err(ClientError::Refused { status, error, allowed }) = client.command(&shop(), Verb::Pause, None).await else {
+    assert_eq!(phase(client.command(&shop(), Verb::Pause, None, None).await.unwrap()), Phase::Paused);
+    let Err(ClientError::Refused { status, error, allowed }) = client.command(&shop(), Verb::Pause, None, None).await
+    else {
         panic!("paused twice");
     };
     assert!(status == 409 && error.contains("paused already") && allowed.contains("resume"), "{error}; {allowed}");
-    assert_eq!(phase(client.command(&shop(), Verb::Resume, None).await.unwrap()), Phase::Progressing);
+    assert_eq!(phase(client.command(&shop(), Verb::Resume, None, None).await.unwrap()), Phase::Progressing);
     let promote = Verb::Promote { full: true };
-    let view = client.command(&shop(), promote, Some("ada".into())).await.unwrap();
+    let view = client.command(&shop(), promote, None, Some("ada".into())).await.unwrap();
     assert_eq!((view.stable.as_str(), phase(view.clone())), ("v2", Phase::Promoted));
     assert_eq!(client.status(&shop()).await.unwrap().stable.as_str(), "v2");
     let overview = client.overview().await.unwrap();
@@ -78,7 +79,7 @@ async fn operators_steer_a_rollout() {
     let first = explained.decisions.iter().map(|it| &it.logged.record).find(|it| it.actor != "tidegate").unwrap();
     assert!(!first.actor.is_empty(), "the user at the other end");
     assert!(explained.words.is_some());
-    let Err(ClientError::Refused { status, .. }) = client.command(&shop(), Verb::Abort, None).await else {
+    let Err(ClientError::Refused { status, .. }) = client.command(&shop(), Verb::Abort, None, None).await else {
         panic!("aborted after the end");
     };
     assert_eq!(status, 409);

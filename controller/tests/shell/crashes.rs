@@ -2,7 +2,7 @@
 
 use tidegate_config::Publication;
 use tidegate_controller::crash::Crash;
-use tidegate_controller::engine::{Phase, Verb};
+use tidegate_controller::engine::{Command, Phase, Verb};
 use tidegate_controller::reconcile::ReconcileError;
 use tidegate_controller::store::StoreError;
 
@@ -57,7 +57,8 @@ async fn what_was_published_was_stored() {
         let mut publications = it.controller().publications();
         let before = publications.borrow_and_update().clone();
         it.controller().crash_at(Some(point));
-        let error = it.controller().command(&shop(), Verb::Promote { full: false }, "ada".into()).unwrap_err();
+        let error =
+            it.controller().command(&shop(), Command::new(Verb::Promote { full: false }, "ada".into())).unwrap_err();
         assert!(error.to_string().contains("on purpose") || point == Crash::WhilePersisting, "{error}");
         let told = publications.has_changed().unwrap();
         assert_eq!(told, point == Crash::AfterPublish, "{point:?}");
@@ -96,7 +97,7 @@ async fn what_could_not_be_stored_is_tried_again() {
     // A disk that is full looks like this: the turn ends there, and the controller lives on.
     it.controller().crash_at(Some(Crash::WhilePersisting));
     it.controller().apply_config(other.clone()).unwrap_err();
-    it.controller().command(&shop(), Verb::Promote { full: false }, "ada".into()).unwrap_err();
+    it.controller().command(&shop(), Command::new(Verb::Promote { full: false }, "ada".into())).unwrap_err();
     it.second(1_000, &[]).await.unwrap_err();
     assert!(!publications.has_changed().unwrap(), "nobody was told");
     assert_eq!((it.report().share.ppm(), it.moves().len()), (0, 1), "and nothing was done");

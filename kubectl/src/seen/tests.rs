@@ -49,6 +49,27 @@ fn decisions_have_their_numbers_and_their_evidence() {
 }
 
 #[test]
+fn several_versions_are_told_of_one_after_the_other() {
+    let mut memory = memory(&[Verb::Promote { full: false }, Verb::Pause]);
+    let mut rival = memory.record.rollout.clone().unwrap();
+    rival.rivals = vec![std::mem::replace(&mut rival.canary, "v3".parse().unwrap())];
+    // More was decided of it than is kept.
+    let last = rival.recent.last().unwrap().clone();
+    rival.recent =
+        (0..10).map(|i| Record { seq: 3 + i, at: Timestamp::from_millis(BEGAN + 1_000 + i), ..last.clone() }).collect();
+    rival.seq = 12;
+    memory.record.rivals.push(rival);
+    memory.record.decisions += 12;
+    let seen = read(&object("shop", &memory)).unwrap();
+    let text = text::service(&seen.view(NOW));
+    assert_eq!(text.matches("step 1 of 6").count(), 2, "{text}");
+    let decisions = seen.explained(NOW).explanation.decisions;
+    // Of what came before the oldest of those ten some may be missing, so none is shown.
+    let numbers: Vec<_> = decisions.iter().map(|it| it.logged.number).collect();
+    assert_eq!(numbers, (memory.record.decisions - 9..=memory.record.decisions).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_somebody_must_see_to_is_a_note() {
     let mut object = object("shop", &memory(&[]));
     object["status"]["conditions"] = json!([

@@ -18,6 +18,7 @@ fn a_command_is_written_with_the_name_of_who_commands() {
         (&["abort", "rollout/shop"], "abort"),
         (&["pause", "shop"], "pause"),
         (&["resume", "shop", "-o", "json"], "resume"),
+        (&["abort", "shop", "--version", "v2"], "abort"),
     ] {
         let api = Api::start(shop(Some(json!({"done": true}))));
         let ended = api.run(arguments);
@@ -27,6 +28,11 @@ fn a_command_is_written_with_the_name_of_who_commands() {
         let [patch] = state.patches.as_slice() else { panic!("{:?}", state.patches) };
         let annotations = &patch["metadata"]["annotations"];
         assert_eq!(annotations["tidegate.dev/command"], command);
+        let version = arguments.iter().skip_while(|it| **it != "--version").nth(1).copied().unwrap_or_default();
+        assert_eq!(
+            annotations["tidegate.dev/command-version"], version,
+            "that of an earlier command is none of this one"
+        );
         assert_eq!(annotations["tidegate.dev/command-by"], "alice");
         assert_eq!(annotations["tidegate.dev/command-id"].as_str().unwrap().len(), 16);
         assert_eq!(patch["metadata"]["resourceVersion"], "1");

@@ -20,6 +20,8 @@ pub(crate) fn memory(verbs: &[Verb]) -> Memory {
         service: "shop.web".parse().unwrap(),
         stable: "v1".parse().unwrap(),
         canary: "v2".parse().unwrap(),
+        rivals: Vec::new(),
+        revision: None,
         policy: Policy::of(Strategy::Canary),
         request_timeout: Span::from_secs(15),
         counts_per_visitor: 1,
@@ -28,13 +30,13 @@ pub(crate) fn memory(verbs: &[Verb]) -> Memory {
     let mut decision = decide(&Status::start(start, now), &Observation::default(), now);
     let mut records = decision.records.clone();
     for verb in verbs {
-        let command = Some(Command { verb: *verb, actor: "alice".to_owned() });
+        let command = Some(Command::new(*verb, "alice".to_owned()));
         decision = decide(&decision.status, &Observation { command, ..Observation::default() }, now);
         records.append(&mut decision.records);
     }
     let share = decision.status.share;
     let rest = Share::from_ppm(Share::ALL.ppm() - share.ppm()).unwrap();
-    let arms = [("v2", share), ("v1", rest)].map(|(version, share)| Arm { version: version.parse().unwrap(), share });
+    let arms = [("v2", share), ("v1", rest)].map(|(version, share)| Arm::new(version.parse().unwrap(), share));
     let mut epochs = Ledger::default();
     epochs.issue(&arms, Some(rollout));
     let decisions = records.len() as u64;

@@ -24,9 +24,8 @@ fn publication(endpoints: [SocketAddr; 2]) -> Publication {
     .unwrap();
     let [stable, canary]: [Name; 2] = ["v1", "v2"].map(|name| name.parse().unwrap());
     let share = |_: &_| Share::from_ppm(400_000).unwrap();
-    let arms = Split::lay_out(&[stable.clone(), canary.clone()], &stable, None, share);
-    let split =
-        Split { epoch: 7, salt: Key([0; 16]), arms, stable, canary: Some(canary), rollout: None, rollout_began: 0 };
+    let arms = Split::lay_out(&[stable.clone(), canary.clone()], &stable, [], Share::ZERO, share);
+    let split = Split { canary: Some(canary), ..Split::fixed(7, Key([0; 16]), arms, stable) };
     let splits = BTreeMap::from([("shop".parse().unwrap(), split)]);
     Publication { generation: 3, cookie_key: Key([0; 16]), config: Arc::new(config), splits }
 }

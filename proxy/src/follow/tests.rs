@@ -17,10 +17,9 @@ fn publication(generation: u64, listener: SocketAddr, endpoint: &str) -> Arc<Pub
          services: {{s: {{versions: {{v: {{endpoints: ['{endpoint}']}}}}}}}}}}"
     ))
     .unwrap();
-    let version = "v".parse().unwrap();
-    let arms = Split::lay_out(&[], &version, None, |_| tidegate_config::Share::ZERO);
-    let split =
-        Split { epoch: 1, salt: Key([0; 16]), arms, stable: version, canary: None, rollout: None, rollout_began: 0 };
+    let version: tidegate_config::Name = "v".parse().unwrap();
+    let arms = vec![tidegate_config::Arm::new(version.clone(), tidegate_config::Share::ALL)];
+    let split = Split::fixed(1, Key([0; 16]), arms, version);
     let splits = BTreeMap::from([("s".parse().unwrap(), split)]);
     Arc::new(Publication { generation, cookie_key: Key([0; 16]), config: Arc::new(config), splits })
 }

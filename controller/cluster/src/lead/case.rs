@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tidegate_config::limits::OBJECT_DECISIONS_MAX;
 use tidegate_config::{Name, Service, Share};
-use tidegate_controller::engine::{Gates, Observation, Phase, Timestamp};
+use tidegate_controller::engine::{Gates, Observation, Phase, Status, Timestamp};
+use tidegate_controller::ledger::Epoch;
 use tidegate_controller::lifecycle::Turn;
 use tidegate_controller::proxies::Proxies;
 use tidegate_controller::publish::Layout;
@@ -143,11 +144,16 @@ impl Case {
         let judged = site.is_some() && !proxies.targets().is_empty();
         let mut refused = wish.as_ref().and_then(|wish| wish.command.clone().err());
         match record.under_way() {
-            Some(status) if judged || command.is_some() => {
-                let seen = proxies.observe(name, status, record, judged);
-                let observation =
-                    Observation { in_force: proxies.epoch_in_force(name), command, gates: waits_for, ..seen };
-                if let Some(mut looked) = turn.look(record, observation) {
+            Some(_) if judged || command.is_some() => {
+                let observe = |status: &Status, record: &ServiceRecord| {
+                    let mut seen = proxies.observe(name, status, record, judged);
+                    // Of several each is judged for itself: one that has lost its pods is out, and no others are.
+                    if !status.rivals.is_empty() && service.is_some_and(|service| has_nobody(service, &status.canary)) {
+                        (seen.endpoints.canary_reachable, seen.endpoints.canary_total) = (0, 1);
+                    }
+                    Observation { in_force: proxies.epoch_in_force(name), gates: waits_for.clone(), ..seen }
+                };
+                if let Some(mut looked) = turn.look(record, command.as_ref(), observe) {
                     decided.append(&mut looked.decided);
                     outcome.again_ms = looked.again_ms;
                     refused = refused.or(looked.refusal.map(|refusal| refusal.to_string()));
@@ -172,8 +178,11 @@ impl Case {
     pub fn must_write(&self, now: Timestamp) -> bool {
         let Written { memory, standing, at } = &self.written;
         let noticed = |memory: &Memory, standing: &[Known]| {
-            let status = memory.record.rollout.as_ref();
-            let told = status.map(|it| (it.rollout, it.phase, it.step, it.share, it.in_force_since, it.seq));
+            let told: Vec<_> = memory
+                .record
+                .tried()
+                .map(|it| (it.rollout, it.phase, it.step, it.share, it.in_force_since, it.seq))
+                .collect();
             let reasons: Vec<_> =
                 standing.iter().map(|known| (known.about, known.holds, known.reason.clone())).collect();
             let epoch = memory.record.epochs.current();
@@ -262,26 +271,31 @@ fn log(record: &mut ServiceRecord, decided: Vec<tidegate_controller::engine::Rec
 /// Issues an epoch where shares have changed, and says to the rollout which one carries its share.
 fn lay_out(site: &Site, record: &mut ServiceRecord) {
     let Some(layout) = Layout::of(&site.service, record) else { return };
-    let layout = layout.capped(site.capacity);
+    let layout = layout.capped(|version| site.capacity.get(version).copied().unwrap_or(Share::ALL));
     let epoch = record.epochs.issue(&layout.arms, layout.rollout);
-    if let Some(status) = record.rollout.as_mut().filter(|status| !status.phase.is_over()) {
-        status.published(epoch);
-    }
+    record.published(epoch);
+}
+
+/// Whether no pod of a version can take a visitor.
+fn has_nobody(service: &Service, version: &Name) -> bool {
+    service.versions.get(version).is_none_or(|version| version.endpoints.is_empty())
 }
 
 /// Where the versions cannot be told, what is over must still not keep visitors: the canary's go back to stable.
 fn retreat(record: &mut ServiceRecord) {
     let Some(status) = record.rollout.as_ref().filter(|status| status.phase == Phase::Aborted) else { return };
-    let Some(newest) = record.epochs.newest().filter(|epoch| epoch.share_of(&status.canary) > Share::ZERO) else {
+    let tried = |epoch: &&Epoch| record.tried().any(|status| epoch.share_of(&status.canary) > Share::ZERO);
+    let Some(newest) = record.epochs.newest().filter(tried) else {
         return;
     };
     let layout = Layout {
         arms: newest.arms.clone(),
         stable: status.stable.clone(),
         canary: Some(status.canary.clone()),
+        rivals: status.rivals.clone(),
         rollout: None,
         rollout_began: 0,
     };
-    let arms = layout.capped(Share::ZERO).arms;
+    let arms = layout.capped(|_| Share::ZERO).arms;
     record.epochs.issue(&arms, None);
 }

@@ -65,6 +65,8 @@ pub struct Asked {
     pub port: Option<String>,
     /// The version that is stable at first sight.
     pub stable: Option<Name>,
+    /// The versions that are tried at the same time; empty: the newest one.
+    pub canaries: Vec<Name>,
     /// Whether new pods of the Service are to have a sidecar.
     pub inject: bool,
     /// How the share and the number of ready pods go together.
@@ -90,6 +92,8 @@ impl Asked {
             label: &self.label,
             port: self.port.as_deref(),
             stable: self.stable.as_ref(),
+            canaries: &self.canaries,
+            several: status.filter(|status| !status.rivals.is_empty()).map(|_| &memory.record),
             ignores_capacity: self.capacity == Capacity::Ignore,
             opens: self.follows().then(|| Some((&status?.canary, status?.share))).flatten(),
             unstarted: self.recreates() || self.starts_late() && !exposed,
@@ -145,6 +149,7 @@ impl Asked {
             label: options.version_label.as_str().to_owned(),
             port,
             stable: options.stable.clone().map(Name::from),
+            canaries: options.canaries.iter().cloned().map(Name::from).collect(),
             inject: options.inject,
             capacity: options.capacity,
             gates: gates.as_slice().into(),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use tidegate_config::Name;
 use tidegate_controller::engine::Phase;
 
 use super::case::Moment;
@@ -35,6 +36,15 @@ pub(super) fn standing(
         all[0] = known(About::Accepted, false, "Invalid", message);
     }
     let work = Work { world: moment.world, owner: moment.owner, asked };
+    if let (None, Ok(Site { way: Way::InPlace(deployment), .. }), false) =
+        (moment.fault, seen, asked.canaries.is_empty())
+    {
+        let message = format!(
+            "spec.canaries: Deployment {deployment} is updated in place; it needs a workload for each version. Nothing is \
+             tried."
+        );
+        all[0] = known(About::Accepted, false, "Invalid", message);
+    }
     let canary = seen.as_ref().ok().and_then(|site| Some((site, site.service.canary.as_ref()?)));
     let at_start = memory.record.under_way().is_none_or(|status| status.step.is_none());
     let missing = canary.filter(|_| at_start).and_then(|(site, canary)| recreate::impossible(&work, site, canary));
@@ -44,6 +54,12 @@ pub(super) fn standing(
     all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);
     let mut rollout = of_rollout(memory, seen.as_ref().err(), held);
+    let missing = seen.as_ref().map(|site| site.missing.as_slice()).unwrap_or_default();
+    if let ([_, ..], Some(progressing)) = (missing, rollout.first_mut()) {
+        let all = missing.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("spec.canaries: no pod of {all} can take visitors yet. Nothing starts before.");
+        *progressing = known(About::Progressing, false, "VersionsMissing", message);
+    }
     if let (Some(note), Some(progressing)) = (note, rollout.first_mut()) {
         let _ = write!(progressing.message, " {note}.");
     }
@@ -91,7 +107,8 @@ fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
 
 fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>, held_after: Option<String>) -> Vec<Known> {
     let status = memory.record.rollout.as_ref();
-    let last = status.and_then(|status| status.recent.last()).map(|last| last.text.clone()).unwrap_or_default();
+    let texts = memory.record.tried().filter_map(|status| status.recent.last()).map(|last| last.text.as_str());
+    let last = texts.collect::<Vec<_>>().join(" ");
     let phase = status.map(|status| status.phase);
     let (progresses, reason) = match (phase, unreleasable) {
         (_, Some(_)) => (false, "VersionsUnclear".to_owned()),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tidegate_config::Name;
 use tidegate_config::limits::COMMAND_ID_BYTES_MAX;
 use tidegate_controller::engine::{Command, Verb};
 
@@ -12,6 +13,9 @@ const COMMAND: &str = "tidegate.dev/command";
 const COMMAND_ID: &str = "tidegate.dev/command-id";
 /// The annotation with the name of the user who commands.
 const COMMAND_BY: &str = "tidegate.dev/command-by";
+
+/// The annotation that says which of several versions that are tried is meant.
+const COMMAND_VERSION: &str = "tidegate.dev/command-version";
 
 /// The commands by their names.
 const COMMANDS: [(&str, Verb); 5] = [
@@ -39,6 +43,7 @@ impl Wish {
         let actor = annotations.get(COMMAND_BY).filter(|by| !by.is_empty());
         let id: String = id.chars().take(COMMAND_ID_BYTES_MAX).collect();
         let verb = COMMANDS.iter().find(|(name, _)| name == command).map(|(_, verb)| *verb);
+        let version = annotations.get(COMMAND_VERSION).filter(|version| !version.is_empty());
         let command = match (verb, actor) {
             _ if id.is_empty() => Err(format!("annotation {COMMAND_ID} is missing; allowed: any text that is new")),
             (None, _) => {
@@ -46,15 +51,21 @@ impl Wish {
                 Err(format!("annotation {COMMAND} is {command:?}; allowed: {all}"))
             }
             (_, None) => Err(format!("annotation {COMMAND_BY} is missing; allowed: the name of the user who commands")),
-            (Some(verb), Some(actor)) => Ok(Command { verb, actor: actor.clone() }),
+            (Some(verb), Some(actor)) => match version.map(|version| version.parse()).transpose() {
+                Ok(version) => Ok(Command { verb, actor: actor.clone(), version }),
+                Err(malformed) => Err(format!("annotation {COMMAND_VERSION}: {malformed}")),
+            },
         };
         Some(Self { id, command })
     }
 
-    /// The annotations that say this.
-    pub fn annotations(id: &str, verb: Verb, by: &str) -> BTreeMap<String, String> {
+    /// The annotations that say this, of all versions that are tried or of one. That of a version is always there: an earlier
+    /// command may have named another one.
+    pub fn annotations(id: &str, verb: Verb, version: Option<&Name>, by: &str) -> BTreeMap<String, String> {
         let name = COMMANDS.iter().find(|(_, known)| *known == verb).map_or("", |(name, _)| name);
-        [(COMMAND, name), (COMMAND_ID, id), (COMMAND_BY, by)].map(|(key, value)| (key.into(), value.into())).into()
+        let version = version.map_or("", Name::as_str);
+        let all = [(COMMAND, name), (COMMAND_ID, id), (COMMAND_VERSION, version), (COMMAND_BY, by)];
+        all.map(|(key, value)| (key.into(), value.into())).into()
     }
 }
 
@@ -65,15 +76,26 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for (_, verb) in COMMANDS {
-            let wish = Wish::read(&Wish::annotations("7", verb, "alice")).unwrap();
-            assert_eq!(wish, Wish { id: "7".into(), command: Ok(Command { verb, actor: "alice".into() }) });
+            let wish = Wish::read(&Wish::annotations("7", verb, None, "alice")).unwrap();
+            assert_eq!(wish, Wish { id: "7".into(), command: Ok(Command::new(verb, "alice".into())) });
         }
         assert_eq!(Wish::read(&BTreeMap::new()), None);
     }
 
     #[test]
+    fn a_wish_may_be_for_one_of_several_versions() {
+        let read = |annotations: &BTreeMap<String, String>| Wish::read(annotations).unwrap().command;
+        let version = "v2".parse().ok();
+        let mut annotations = Wish::annotations("7", Verb::Abort, version.as_ref(), "alice");
+        assert_eq!(read(&annotations), Ok(Command { version, ..Command::new(Verb::Abort, "alice".into()) }));
+        annotations.insert(COMMAND_VERSION.into(), "no name".into());
+        let wrong = read(&annotations).unwrap_err();
+        assert!(wrong.starts_with("annotation tidegate.dev/command-version: "), "{wrong}");
+    }
+
+    #[test]
     fn what_is_wrong_names_the_annotation() {
-        let good = Wish::annotations("7", Verb::Abort, "alice");
+        let good = Wish::annotations("7", Verb::Abort, None, "alice");
         for (key, value, wrong) in [
             (COMMAND, Some("stop"), "\"stop\"; allowed: promote, promoteFull, abort, pause, resume"),
             (COMMAND_ID, None, "command-id is missing"),

@@ -36,7 +36,7 @@ use super::status::RolloutStatus;
     printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.message", "priority": 1}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = capacity)]
+#[schemars(transform = rules)]
 pub struct RolloutSpec {
     /// The Service, in the namespace of the Rollout. It cannot be changed: what is remembered is remembered of it.
     #[schemars(schema_with = "service")]
@@ -61,15 +61,36 @@ pub struct RolloutSpec {
     pub gates: Vec<Gate>,
 }
 
-/// The rule between the strategy and an option that only a cluster has.
-fn capacity(schema: &mut Schema) {
+/// The rules between the policy and the options that only a cluster has.
+fn rules(schema: &mut Schema) {
     if let Some(rules) = schema.get_mut(RULES).and_then(Value::as_array_mut) {
+        rules.extend(several());
         rules.push(json!({
             "rule": "self.strategy == 'canary' || !has(self.capacity) || self.capacity != 'follow'",
             "message": "follow does not belong to this strategy: only with strategy: canary",
             "fieldPath": ".capacity",
         }));
     }
+}
+
+/// What is asked of a policy that tries several versions at the same time.
+fn several() -> [Value; 4] {
+    let one = "!has(self.canaries) || size(self.canaries) < 2";
+    let percent = "double(s.split('%')[0])";
+    let formed = "s.matches('^ *[0-9]+([.][0-9]+)?%')";
+    let steps = format!(
+        "has(self.steps) && (!self.steps.all(s, {formed}) || self.steps.exists(s, {percent} < 100.0) && \
+         self.steps.all(s, {percent} >= 100.0 || {percent} * double(size(self.canaries)) < 100.0))"
+    );
+    [
+        ("strategy", "self.strategy == 'canary'", "several versions at the same time: only with strategy: canary"),
+        ("conversion", "has(self.conversion)", "missing, with several versions: what visitors are to do more often"),
+        ("steps", &steps, "with several versions: shares before 100% that are less than 100% together"),
+        ("gates", "!has(self.gates) || size(self.gates) == 0", "are for one version, and several are tried"),
+    ]
+    .map(|(field, condition, message)| {
+        json!({ "rule": format!("{one} || {condition}"), "message": message, "fieldPath": format!(".{field}") })
+    })
 }
 
 fn service(generator: &mut SchemaGenerator) -> Schema {
@@ -107,7 +128,11 @@ impl RolloutSpec {
     pub fn check(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
         self.policy.check("spec", &mut problems);
-        self.options.check(self.policy.strategy, "spec", &mut problems);
+        self.options.check(&self.policy, "spec", &mut problems);
+        if self.options.canaries.len() > 1 && !self.gates.is_empty() {
+            let wrong = "are for one version, and several are tried at the same time";
+            problems.add("spec.gates", wrong, "no gates, or a single version in spec.canaries");
+        }
         check_park(self.park, "spec.park", &mut problems);
         gate::check(&self.gates, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }

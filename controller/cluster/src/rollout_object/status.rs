@@ -33,6 +33,10 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "count")]
     pub step: Option<u64>,
+    /// The other versions that are tried at the same time, or were last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::CANARIES_MAX), extend("x-kubernetes-list-type" = "atomic"))]
+    pub rivals: Vec<RivalStatus>,
     /// The number of the shares in force or on their way; it only rises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "count")]
@@ -68,6 +72,24 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::OBJECT_RECORD_BYTES_MAX))]
     pub record: Option<String>,
+}
+
+/// One of several versions that are tried at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RivalStatus {
+    /// The version.
+    pub version: Name,
+    /// Where it is.
+    pub phase: Phase,
+    /// Its share of the visitors.
+    pub share: Share,
+}
+
+impl RivalStatus {
+    fn of(status: &engine::Status) -> Self {
+        Self { version: status.canary.clone(), phase: status.phase.into(), share: status.share }
+    }
 }
 
 /// What became of a command.
@@ -152,7 +174,10 @@ impl RolloutStatus {
         self.share = rollout.map(|status| status.share);
         self.step = rollout.and_then(|status| status.step).map(|step| step as u64 + 1);
         self.started_at = rollout.map(|status| time(status.started));
-        self.message = rollout.and_then(|status| status.recent.last()).map(|last| shortened(&last.text, 4096));
+        let texts = memory.record.tried().filter_map(|status| status.recent.last()).map(|last| last.text.as_str());
+        let texts: Vec<&str> = texts.collect();
+        self.message = (!texts.is_empty()).then(|| shortened(&texts.join(" "), 4096));
+        self.rivals = memory.record.rivals.iter().map(RivalStatus::of).collect();
         self.epoch = Some(memory.record.epochs.current());
         self.stable.clone_from(&memory.stable);
         self.gates.clone_from(&memory.gates);

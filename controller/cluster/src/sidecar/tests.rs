@@ -198,7 +198,7 @@ fn visitors_of_pods_that_end_go_to_applications_alone() {
     let (none, request_timeout) = (Proxies::default(), Span::from_secs(10));
     let served = Served { managed: true, targets: Vec::new(), request_timeout };
     case.look(&moment(&world, &none, &served, now), None);
-    let command = Command { verb: Verb::Promote { full: true }, actor: "alice".into() };
+    let command = Command::new(Verb::Promote { full: true }, "alice".into());
     let wish = Wish { id: "1".into(), command: Ok(command) };
     case.look(&moment(&world, &none, &served, now), Some(wish));
     for number in 0..3 {

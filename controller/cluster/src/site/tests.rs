@@ -30,6 +30,8 @@ fn released(strategy: Strategy, manifests: &str, remembered: Option<&str>, trust
         label: "version",
         port: None,
         stable: None,
+        canaries: &[],
+        several: None,
         ignores_capacity: false,
         opens: None,
         given_way: None,
@@ -42,12 +44,12 @@ type Told = (String, Option<String>, u32, Vec<(String, u32)>, usize, usize);
 
 /// Stable, canary, the canary's capacity in parts per million, the shares of others, how many gates to open and to shut.
 fn told(site: &Site) -> Told {
-    let Site { service, capacity, to_open, to_shut, way: _, left: _ } = site;
+    let Site { service, capacity, to_open, to_shut, way: _, left: _, missing: _ } = site;
     let others = service.versions.iter().filter(|(_, it)| it.share != Share::ZERO);
     (
         service.stable.as_ref().unwrap().to_string(),
         service.canary.as_ref().map(ToString::to_string),
-        capacity.ppm(),
+        capacity.values().next().map_or(1_000_000, |share| share.ppm()),
         others.map(|(name, it)| (name.to_string(), it.share.ppm())).collect(),
         to_open.len(),
         to_shut.len(),
@@ -91,7 +93,7 @@ fn blue_green_brings_over_whom_the_new_pods_can_take() {
         more.extend((0..updated).map(|number| pod("shop-bb", number, "", "shut")));
         let site = released(Strategy::BlueGreen, &in_place(updated, &more), Some("aa"), &[]).unwrap();
         assert_eq!(site.service.canary, Some(name("bb")));
-        assert_eq!(site.capacity.ppm(), capacity, "{updated} new pods for 3");
+        assert_eq!(site.capacity[&name("bb")].ppm(), capacity, "{updated} new pods for 3");
     }
 }
 

@@ -156,16 +156,8 @@ pub(crate) fn publication(generation: u64, epoch: u64, listener: SocketAddr) -> 
 /// The same with many services beside it, each with an endpoint that the epoch tells.
 pub(crate) fn large(generation: u64, epoch: u64, listener: SocketAddr, services: usize) -> Arc<Publication> {
     let version = "v".parse().unwrap();
-    let arms = Split::lay_out(&[], &version, None, |_| Share::ZERO);
-    let split = |epoch| Split {
-        epoch,
-        salt: Key([0; 16]),
-        arms: arms.clone(),
-        stable: version.clone(),
-        canary: None,
-        rollout: None,
-        rollout_began: 0,
-    };
+    let arms = Split::lay_out(&[], &version, [], Share::ZERO, |_| Share::ZERO);
+    let split = |epoch| Split::fixed(epoch, Key([0; 16]), arms.clone(), version.clone());
     let names: BTreeSet<String> = (0..services).map(|service| format!("s{service}")).collect();
     let mut file = format!("{{listeners: [{{address: '{listener}'}}], routes: [{{service: s0}}], services: {{");
     for name in &names {

@@ -18,6 +18,8 @@ fn started() -> Memory {
         service: "shop".parse().unwrap(),
         stable: "v1".parse().unwrap(),
         canary: "v2".parse().unwrap(),
+        rivals: Vec::new(),
+        revision: None,
         policy: Policy::of(Strategy::Canary),
         request_timeout: Span::from_secs(15),
         counts_per_visitor: 1,

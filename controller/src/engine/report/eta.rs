@@ -51,6 +51,7 @@ pub(super) fn eta(status: &Status) -> Eta {
         Some(Hold::Harm) => Eta::unknown("conversions seem to be lost"),
         Some(Hold::Undefined) => Eta::unknown("the evidence is not a number"),
         Some(Hold::NoEndpoint) => Eta::unknown("no endpoint can be reached"),
+        Some(Hold::Rivals) => Eta::unknown("another version that is tried may be better"),
         Some(Hold::Gate) => Eta::unknown("a gate has not succeeded yet"),
         Some(Hold::Approval) => Eta::unknown("it waits for somebody to promote"),
         Some(Hold::Preview) => preview(status),

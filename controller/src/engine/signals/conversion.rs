@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_config::policy::{self, Goal, Policy};
 
 use super::Look;
+use crate::engine::observation::EpochShares;
 use crate::engine::plan::Plan;
 use crate::evidence::conversion::{Claim, Labels as Judged, Outcomes, baseline};
 use crate::evidence::exposure::Exposure;
@@ -57,6 +58,19 @@ impl Conversion {
         Self {
             goal: goal.map(bet),
             harm: bet(Claim::Harmful { margin: harm }),
+            counts_per_visitor: plan.counts_per_visitor,
+            stable_closed: 0,
+            stable_converted: 0,
+        }
+    }
+
+    /// Bets that a version loses conversions which another one that is tried would have had.
+    pub(super) fn against_rival(policy: &Policy, plan: &Plan) -> Self {
+        let claim = Claim::Harmful { margin: 1.0 };
+        let process = Process::new(claim.alternatives(), Schedule::over(plan.intervals(policy)), 1.0);
+        Self {
+            goal: None,
+            harm: Bet { claim, process },
             counts_per_visitor: plan.counts_per_visitor,
             stable_closed: 0,
             stable_converted: 0,
@@ -143,6 +157,5 @@ fn unconverted(look: &Look<'_>) -> Vec<Labels> {
 fn unmoved(look: &Look<'_>, first: u64, at: u64) -> Option<Exposure> {
     look.shares(first).and(look.shares(at))?;
     let between = look.epochs.iter().filter(|known| (first..=at).contains(&known.epoch));
-    let between: Vec<Exposure> = between.map(|known| known.exposure()).collect();
-    Exposure::unmoved(&between)
+    EpochShares::unmoved(&between.collect::<Vec<_>>())
 }

@@ -16,9 +16,8 @@ fn publication(generation: u64, epoch: u64, port: u16) -> Arc<Publication> {
           services: {{s: {{versions: {{v: {{endpoints: ['127.0.0.1:{port}']}}}}}}}}}}"
     );
     let version = "v".parse().unwrap();
-    let arms = Split::lay_out(&[], &version, None, |_| Share::ZERO);
-    let split =
-        Split { epoch, salt: Key([0; 16]), arms, stable: version, canary: None, rollout: None, rollout_began: 0 };
+    let arms = Split::lay_out(&[], &version, [], Share::ZERO, |_| Share::ZERO);
+    let split = Split::fixed(epoch, Key([0; 16]), arms, version);
     let splits = BTreeMap::from([("s".parse().unwrap(), split)]);
     let config = Arc::new(Config::parse(&file).unwrap());
     Arc::new(Publication { generation, cookie_key: Key([0; 16]), config, splits })

@@ -175,7 +175,7 @@ fn visitor(salt: &Key, from: u32, to: u32) -> Option<String> {
 
 async fn command(cluster: &Cluster, by: &str, id: &str) -> Result<(), Fault> {
     let rollouts: Api<Rollout> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    let annotations = Wish::annotations(id, Verb::Promote { full: false }, by);
+    let annotations = Wish::annotations(id, Verb::Promote { full: false }, None, by);
     let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
     rollouts.patch(NAME, &PatchParams::default(), &patch).await.map(drop).map_err(Fault::from)
 }

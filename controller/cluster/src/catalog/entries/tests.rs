@@ -32,7 +32,7 @@ fn placed(pod: &str) -> String {
 /// What is written down of the Service `shop`: its shares at this epoch.
 fn released(epoch: u64) -> Objects {
     let mut memory = Memory { stable: "aa".parse().ok(), ..Memory::new(Timestamp::from_millis(epoch)) };
-    let arms = vec![tidegate_config::Arm { version: "aa".parse().unwrap(), share: tidegate_config::Share::ALL }];
+    let arms = vec![tidegate_config::Arm::new("aa".parse().unwrap(), tidegate_config::Share::ALL)];
     memory.record.epochs.issue(&arms, None);
     Objects::from([(Key::new("default", "shop"), (Arc::new(asked("shop")), Arc::new(memory)))])
 }

@@ -5,6 +5,7 @@ mod gates;
 mod ordinary;
 mod recreate;
 mod scale_down;
+mod several;
 mod undo;
 mod wishes;
 mod workloads;
@@ -54,7 +55,7 @@ fn object(version: &str, memory: Option<Memory>) -> Object {
 }
 
 fn wish(id: &str, verb: Verb) -> Wish {
-    Wish { id: id.into(), command: Ok(Command { verb, actor: "alice".into() }) }
+    Wish { id: id.into(), command: Ok(Command::new(verb, "alice".into())) }
 }
 
 /// What the proxy tells: an epoch, and nothing counted in it.

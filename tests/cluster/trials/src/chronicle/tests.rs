@@ -16,6 +16,8 @@ fn after(steps: usize) -> Memory {
         service: "shop".parse().unwrap(),
         stable: "v1".parse().unwrap(),
         canary: "v2".parse().unwrap(),
+        rivals: Vec::new(),
+        revision: None,
         policy: Policy::of(Strategy::Canary),
         request_timeout: Span::from_secs(15),
         counts_per_visitor: 1,
@@ -23,7 +25,7 @@ fn after(steps: usize) -> Memory {
     };
     let mut status = decide(&Status::start(start, now), &Observation::default(), now).status;
     for _ in 0..steps {
-        let command = Some(Command { verb: Verb::Promote { full: false }, actor: "alice".to_owned() });
+        let command = Some(Command::new(Verb::Promote { full: false }, "alice".to_owned()));
         status = decide(&status, &Observation { command, ..Observation::default() }, now).status;
     }
     let decisions = status.recent.len() as u64;

@@ -34,7 +34,7 @@ pub(super) async fn command(client: &Client, crowd: Crowd, rollouts: &mut Rollou
     let service = drawn(crowd, |service| crowd.is_released(service));
     let id = format!("{:016x}", rand::random::<u64>());
     let verb = if rollouts.is_paused(&name(service)) { Verb::Resume } else { Verb::Pause };
-    let wish = Wish::annotations(&id, verb, "crowd");
+    let wish = Wish::annotations(&id, verb, None, "crowd");
     let path = format!("/apis/tidegate.dev/v1alpha1/namespaces/{}/rollouts/{}", namespace(service), name(service));
     let begin = Instant::now();
     send(client, "PATCH", &path, Some(&json!({"metadata": {"annotations": wish}}))).await?;

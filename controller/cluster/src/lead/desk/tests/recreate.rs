@@ -32,7 +32,7 @@ fn recreating_in(world: World, stable: Option<Name>) -> Office {
 
 impl Office {
     /// A turn in which the proxy tells how many endpoints of each version it knows.
-    fn seeing(&mut self, endpoints: &[(&str, u32)], now: Timestamp) {
+    pub(super) fn seeing(&mut self, endpoints: &[(&str, u32)], now: Timestamp) {
         let epoch = self.stored.memory.as_ref().map_or(0, |memory| memory.record.epochs.current());
         let mut text = format!(
             "process_start_time_seconds 1\ntidegate_generation 1\ntidegate_epoch{{service=\"shop.default\"}} {epoch}\n"
