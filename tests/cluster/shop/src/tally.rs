@@ -1,6 +1,7 @@
 //! What visitors saw.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ pub(crate) struct Tally {
     pub(crate) bought: BTreeMap<String, u64>,
     /// Failures by version and what was wrong: those that the application was told to make are `500`.
     pub(crate) failed: BTreeMap<String, u64>,
+    /// When the first and the last failure of a version came, in milliseconds since the Unix epoch.
+    pub(crate) hurt: BTreeMap<String, (u64, u64)>,
     /// Milliseconds that the slowest request took.
     pub(crate) slowest_ms: u128,
 }
@@ -31,6 +34,14 @@ impl Tally {
         }
     }
 
+    /// Notes a failure of a version, or of nobody, that came now.
+    pub(crate) fn fail(&mut self, version: &str, why: &str) {
+        count(&mut self.failed, &format!("{version}: {why}"));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        self.hurt.entry(version.to_owned()).or_insert((now, now)).1 = now;
+    }
+
     /// Adds another.
     pub(crate) fn add(&mut self, other: &Self) {
         let maps = [
@@ -43,6 +54,10 @@ impl Tally {
             for (name, count) in from {
                 *into.entry(name.clone()).or_default() += count;
             }
+        }
+        for (version, (first, last)) in &other.hurt {
+            let known = self.hurt.entry(version.clone()).or_insert((*first, *last));
+            *known = (known.0.min(*first), known.1.max(*last));
         }
         self.moved += other.moved;
         self.slowest_ms = self.slowest_ms.max(other.slowest_ms);

@@ -120,17 +120,17 @@ async fn request(crowd: &Crowd, method: Method, cookies: &mut BTreeMap<String, S
             count(&mut second.requests, &version);
             if !response.status().is_success() {
                 let why = header("x-tidegate-reason").map(|why| format!(" {why}")).unwrap_or_default();
-                count(&mut second.failed, &format!("{version}: {}{why}", response.status().as_u16()));
+                second.fail(&version, &format!("{}{why}", response.status().as_u16()));
             }
             let buys = header("x-buys").and_then(|buys| buys.parse().ok()).unwrap_or(0.0);
             (version != "nobody").then_some((version, buys))
         }
         Ok(Err(error)) => {
-            count(&mut second.failed, &format!("nobody: {error}"));
+            second.fail("nobody", &error.to_string());
             None
         }
         Err(_) => {
-            count(&mut second.failed, &format!("nobody: no answer in {patience} s"));
+            second.fail("nobody", &format!("no answer in {patience} s"));
             None
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_cluster::rollout_object::{self, Rollout};
 use tidegate_config::{Name, Share};
 use tidegate_controller::clock::Clock;
-use tidegate_controller::engine::Phase;
+use tidegate_controller::engine::{Phase, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -137,7 +137,13 @@ impl Application {
                 outcomes.push(outcome);
             }
         }
-        Ok((outcomes, self.crowd.seen()))
+        // What came in the last second is told at its end.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let seen = self.crowd.seen();
+        for outcome in &mut outcomes {
+            outcome.note_hurt(&seen.hurt);
+        }
+        Ok((outcomes, seen))
     }
 
     /// One release; `None` where it was an ordinary update, because nobody answered when its pods were created.
@@ -227,6 +233,8 @@ impl Application {
             shares: run.shares(),
             seconds,
             evidence: (run.judged(), came),
+            aborted: run.aborted().map(Timestamp::millis),
+            hurt: None,
             split: split::faults(&run.steps(), self.version, most, undone, &seen),
         })
     }

@@ -54,6 +54,11 @@ impl Run {
         all.map(|(record, seen)| Step { decided: record.at, seen: *seen, to: record.to }).collect()
     }
 
+    /// When it was aborted.
+    pub(crate) fn aborted(&self) -> Option<Timestamp> {
+        self.records.values().find(|record| record.action == Action::Abort).map(|record| record.at)
+    }
+
     /// The shares that it was brought to, in their order.
     pub(crate) fn shares(&self) -> Vec<Share> {
         let moves = |record: &&Record| matches!(record.action, Action::Advance | Action::Switch | Action::Promote);

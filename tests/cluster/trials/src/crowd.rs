@@ -29,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) seconds: Vec<(u64, BTreeMap<String, u64>)>,
     /// Failures by version and what was wrong.
     pub(crate) failed: BTreeMap<String, u64>,
+    /// When the first and the last failure of a version came, in milliseconds since the Unix epoch.
+    pub(crate) hurt: BTreeMap<String, (u64, u64)>,
 }
 
 impl Seen {
@@ -88,6 +90,11 @@ async fn listen(
             say(format!("{host}: {count} times {what}"));
         }
         add(&mut seen.failed, counts(&second["failed"]));
+        let hurt = serde_json::from_value::<BTreeMap<String, (u64, u64)>>(second["hurt"].clone());
+        for (version, (first, last)) in hurt.unwrap_or_default() {
+            let known = seen.hurt.entry(version).or_insert((first, last));
+            *known = (known.0.min(first), known.1.max(last));
+        }
     }
 }
 

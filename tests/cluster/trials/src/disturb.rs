@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::application::{Application, kinds};
 use crate::cluster::{Cluster, Replica, is_there, kubectl};
 use crate::crowd::Seen;
-use crate::outcome::{Outcome, milliseconds, spread, table, unlike};
+use crate::outcome::{Outcome, hurt, milliseconds, spread, table, unlike};
 use crate::stage::{NAMESPACE, Stage};
 use crate::way::{Through, Way};
 use crate::{Fault, say};
@@ -253,6 +253,7 @@ async fn leading(cluster: &Cluster, before: &str) -> Result<Replica, Fault> {
 /// Tells what was seen; says whether all of it is as it would have been undisturbed.
 pub(crate) fn report(stage: &Stage, outcomes: &[Outcome], seen: &Seen) -> bool {
     say(table(outcomes));
+    say(hurt(outcomes));
     let mut faults = unlike(outcomes);
     for (name, chronicle) in stage.chronicles.borrow().iter() {
         let (statuses, leaders) = (chronicle.statuses, chronicle.leaders.len());

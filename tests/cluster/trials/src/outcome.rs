@@ -1,5 +1,6 @@
 //! PURE. What releases came to, as a table.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub(crate) struct Outcome {
     pub(crate) seconds: u64,
     /// Visitors of the new version that were judged, and those that came.
     pub(crate) evidence: (u64, u64),
+    /// When it was aborted, in milliseconds since the Unix epoch.
+    pub(crate) aborted: Option<u64>,
+    /// Milliseconds from the first response that its version failed until it was aborted, and until the last such response.
+    pub(crate) hurt: Option<(u64, u64)>,
     /// How many steps were compared with their shares, and those that were off.
     pub(crate) split: (usize, Vec<String>),
 }
@@ -75,6 +80,24 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
         );
     }
     text
+}
+
+impl Outcome {
+    /// Notes when the failures of its version came.
+    pub(crate) fn note_hurt(&mut self, hurt: &BTreeMap<String, (u64, u64)>) {
+        let both = hurt.get(&self.version.to_string()).zip(self.aborted);
+        self.hurt = both.map(|((first, last), aborted)| (aborted.saturating_sub(*first), last - first));
+    }
+}
+
+/// How long bad versions could hurt.
+pub(crate) fn hurt(outcomes: &[Outcome]) -> String {
+    let all = || outcomes.iter().filter_map(|it| it.hurt);
+    let decided = spread(all().map(|(decided, _)| decided).collect());
+    let last = spread(all().map(|(_, last)| last).collect());
+    format!(
+        "from the first response that a bad version failed until it was aborted: {decided}; until the last one: {last}"
+    )
 }
 
 /// What is not as it would have been: another end, or other shares than the most of the same application and end have.
