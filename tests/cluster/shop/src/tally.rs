@@ -35,6 +35,7 @@ impl Tally {
     }
 
     /// Notes a failure of a version, or of nobody, that came now.
+    #[expect(clippy::disallowed_methods, reason = "visitors have no other clock")]
     pub(crate) fn fail(&mut self, version: &str, why: &str) {
         count(&mut self.failed, &format!("{version}: {why}"));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
