@@ -20,15 +20,17 @@ pub struct RolloutId(u64);
 impl RolloutId {
     /// The identity of the rollout that a service asks for; `None` where it asks for none.
     pub fn of(name: &Name, service: &Service) -> Option<Self> {
-        let mut tried = service.tried();
-        let (stable, canary) = (service.stable_name()?, tried.next()?);
+        let mut tried: Vec<&Name> = service.tried().collect();
+        // Several are the same in any order.
+        tried.sort();
+        let (stable, (canary, rivals)) = (service.stable_name()?, tried.split_first()?);
         let policy = service.rollout.as_ref()?;
         let revision = |version: &Name| service.versions.get(version).and_then(|v| v.revision.as_deref());
         let parts: (&Name, &Name, Option<&str>, &Name, Option<&str>, &Policy, &Visitor) =
             (name, stable, revision(stable), canary, revision(canary), policy, &service.visitor);
         // Struct fields serialise in their order and maps are sorted, so equal parts give equal text.
         let mut text = serde_json::to_vec(&parts).ok()?;
-        let rivals: Vec<_> = tried.map(|rival| (rival, revision(rival))).collect();
+        let rivals: Vec<_> = rivals.iter().map(|rival| (rival, revision(rival))).collect();
         if !rivals.is_empty() {
             text.append(&mut serde_json::to_vec(&rivals).ok()?);
         }

@@ -292,6 +292,17 @@ fn the_identity_of_a_rollout_is_what_it_releases() {
     for text in other {
         assert_ne!(id(&text), id(GOOD), "{text}");
     }
+    let of = |canaries: &str, revision: &str| {
+        let versions = format!("versions:\n      v3: {{endpoints: ['127.0.0.1:9003'], revision: {revision}}}");
+        let text = GOOD.replace("canary: v2", canaries).replacen("versions:", &versions, 1);
+        let policy = "strategy: canary, steps: [10%, 100%], conversion: {path: {exact: /buy}}";
+        id(&text.replace("strategy: canary", policy))
+    };
+    let both = of("canaries: [v2, v3]", "a");
+    assert_eq!(of("canaries: [v3, v2]", "a"), both, "in any order");
+    assert_ne!(of("canaries: [v2, v3]", "b"), both);
+    assert_ne!(of("canaries: [v2]", "a"), both);
+    assert_eq!(of("canaries: [v2]", "a"), of("canary: v2", "a"), "a list of one is one");
 }
 
 proptest::proptest! {

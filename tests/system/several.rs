@@ -34,7 +34,7 @@ services:
       c: {{endpoints: ['{c}']}}
     visitor: {{header: x-user-id}}
     rollout: {{strategy: canary, steps: [10%, 30%, 100%], soak: 1100ms, warmUp: 0s, scrapeInterval: 100ms, maxHarm: 10%,
-              deadline: 10m, conversion: {{path: {{exact: /buy}}}}}}
+              deadline: 10m, latency: {{enabled: false}}, conversion: {{path: {{exact: /buy}}}}}}
 "
     )
 }

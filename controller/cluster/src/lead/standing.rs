@@ -54,9 +54,12 @@ pub(super) fn standing(
     all.push(traffic(asked, memory, moment));
     let held = undo::impossible(moment.world, asked, memory);
     let mut rollout = of_rollout(memory, seen.as_ref().err(), held);
+    // One that was tried already may go, whatever became of it.
+    let tried = |name: &&Name| memory.record.tried().any(|status| status.canary == **name);
     let missing = seen.as_ref().map(|site| site.missing.as_slice()).unwrap_or_default();
-    if let ([_, ..], Some(progressing)) = (missing, rollout.first_mut()) {
-        let all = missing.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+    let missing: Vec<&str> = missing.iter().filter(|name| !tried(name)).map(Name::as_str).collect();
+    if let (false, Some(progressing)) = (missing.is_empty(), rollout.first_mut()) {
+        let all = missing.join(", ");
         let message = format!("spec.canaries: no pod of {all} can take visitors yet. Nothing starts before.");
         *progressing = known(About::Progressing, false, "VersionsMissing", message);
     }

@@ -55,6 +55,14 @@ impl Office {
         self.turn(now);
     }
 
+    /// Somebody has taken a workload away.
+    fn without(&mut self, name: &str) {
+        let others = |key: &Key| key.name.split('-').next() != Some(name);
+        self.world.pods.retain(|key, _| others(key));
+        self.world.replica_sets.retain(|key, _| others(key));
+        self.world.deployments.retain(|key, _| others(key));
+    }
+
     fn refused(&self) -> Option<String> {
         self.stored.memory.as_ref()?.answered.as_ref()?.refused.clone()
     }
@@ -93,8 +101,10 @@ fn one_is_promoted_and_the_other_stays_held() {
     let objects = [Arc::new(office.stored.clone())];
     assert_eq!(office.gates(&objects), [vec!["c-cc-0".to_owned()], vec![], vec!["b-bb-0".to_owned()]]);
     assert!(office.says("Progressing").contains("bb: Rolled back"), "{}", office.says("Progressing"));
+    office.without("b");
     office.turn(at(20_000));
     assert_eq!(office.phases()[1].1, Phase::Promoted, "it does not start again");
+    assert!(office.says("Progressing").contains("cc: Promoted"), "nobody waits for the one that has lost");
 }
 
 #[test]
@@ -102,9 +112,7 @@ fn one_that_goes_is_out_and_the_other_goes_on() {
     let mut office = office(&["bb", "cc"]);
     office.turn(at(0));
     let rollout = office.stored.memory.as_ref().unwrap().record.rollout.as_ref().unwrap().rollout;
-    office.world.pods.retain(|key, _| key.name != "b-bb-0");
-    office.world.deployments.retain(|key, _| key.name != "b");
-    office.world.replica_sets.retain(|key, _| key.name != "b-bb");
+    office.without("b");
     office.seeing(&[("aa", 1), ("cc", 1)], at(6_000));
     assert_eq!(office.phases(), vec![("bb".to_owned(), Phase::Aborted), ("cc".to_owned(), Phase::Progressing)]);
     let memory = office.stored.memory.clone().unwrap();
