@@ -135,6 +135,8 @@ async fn the_version_that_sells_best_is_promoted_and_nobody_is_turned_away() {
     let explained = site.tidegate(&["explain", "shop"]).await.out;
     assert!(explained.contains("c: Rolled back after") && explained.contains("b converts better"), "{explained}");
     assert!(explained.contains("b: Promoted after"), "{explained}");
+    let shown = site.tidegate(&["status", "shop"]).await.out;
+    assert!(shown.contains("  b: Promoted after") && shown.contains("  c: Rolled back after"), "{shown}");
     assert_eq!(site.tidegate(&["status", "shop", "--watch"]).await.code, Some(0));
 }
 

@@ -10,9 +10,15 @@ use super::words;
 
 /// The sentence of a record.
 pub(crate) fn sentence(record: &Record, status: &Status) -> String {
-    if let Some(verdict) = verdict(record, status) {
-        return verdict;
-    }
+    named(status, verdict(record, status).unwrap_or_else(|| said(record, status)))
+}
+
+/// A sentence with the version that it is about, where several are tried.
+pub(crate) fn named(status: &Status, sentence: String) -> String {
+    if status.rivals.is_empty() { sentence } else { format!("{}: {sentence}", status.canary) }
+}
+
+fn said(record: &Record, status: &Status) -> String {
     let actor = if record.actor == OWN_ACTOR { "Tidegate" } else { record.actor.as_str() };
     match record.action {
         Action::Start => started(status),

@@ -208,7 +208,7 @@ fn standing(status: &Status, sight: Sight, now: Timestamp) -> String {
         _ => verdict::verdict(last, status),
     };
     if let Some(verdict) = verdict {
-        return verdict;
+        return narrative::named(status, verdict);
     }
     match status.hold {
         Some(held) => {

@@ -262,8 +262,7 @@ impl<'a> Turn<'a> {
             grids_version: status.plan.grids_version,
             text: String::new(),
         };
-        let sentence = narrative::sentence(&record, status);
-        record.text = if status.rivals.is_empty() { sentence } else { format!("{}: {sentence}", status.canary) };
+        record.text = narrative::sentence(&record, status);
         if self.status.recent.len() >= RECENT_MAX {
             self.status.recent.remove(0);
         }
