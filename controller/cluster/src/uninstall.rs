@@ -8,12 +8,16 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, ListParams};
-use kube::{Api, Client};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
 use tokio::time::sleep;
 
+use crate::lead::FINALIZER;
 use crate::lead::gates::{self, Gate};
 use crate::leader::{NOBODY, depose};
+use crate::rollout_object::Rollout;
 use crate::versions::{Held, is_open, is_unscheduled};
 use crate::webhook;
 use crate::world::Key;
@@ -52,6 +56,14 @@ pub enum UninstallError {
         /// Why not.
         source: Box<kube::Error>,
     },
+    /// Rollouts would wait for a controller when they are deleted.
+    #[error("cannot take finalizer {FINALIZER} from the Rollouts of {of}: {source}")]
+    Rollouts {
+        /// A namespace, or all.
+        of: String,
+        /// Why not.
+        source: kube::Error,
+    },
     /// Pods change faster than they are opened.
     #[error("{left} gates are still shut after {ROUNDS_MAX} rounds; is another controller at work?")]
     Shut {
@@ -72,6 +84,10 @@ pub async fn uninstall(
     // Held to the end.
     let _nobody = depose(client, namespace).await.map_err(UninstallError::Lead)?;
     say("no replica leads any more");
+    let released = release(client, namespaces).await?;
+    if released > 0 {
+        say(&format!("{released} Rollouts are let go: what they scaled down stays so"));
+    }
     let mut opened = 0;
     for _ in 0..ROUNDS_MAX {
         let shut = shut(client, namespaces).await?;
@@ -84,6 +100,36 @@ pub async fn uninstall(
     }
     let left = shut(client, namespaces).await?.len();
     if left > 0 { Err(UninstallError::Shut { left }) } else { Ok(()) }
+}
+
+/// Takes our finalizer from the Rollouts of these namespaces, or of all; says from how many.
+async fn release(client: &Client, namespaces: &[String]) -> Result<usize, UninstallError> {
+    // Untyped: they may be of another version.
+    let kind = ApiResource::erase::<Rollout>(&());
+    let one = |namespace: &String| (namespace.clone(), Api::namespaced_with(client.clone(), namespace, &kind));
+    let mut all: Vec<(String, Api<DynamicObject>)> = namespaces.iter().map(one).collect();
+    if namespaces.is_empty() {
+        all.push(("all namespaces".to_owned(), Api::all_with(client.clone(), &kind)));
+    }
+    let mut released = 0;
+    for (of, api) in all {
+        let found = match api.list(&ListParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            found => found.map_err(|source| UninstallError::Rollouts { of: of.clone(), source })?,
+        };
+        for object in found.items.iter().filter(|object| object.finalizers().iter().any(|it| it == FINALIZER)) {
+            let others: Vec<&String> = object.finalizers().iter().filter(|it| *it != FINALIZER).collect();
+            let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": others}});
+            let namespace = object.namespace().unwrap_or_default();
+            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &kind);
+            match api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+                Ok(_) => released += 1,
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(source) => return Err(UninstallError::Rollouts { of, source }),
+            }
+        }
+    }
+    Ok(released)
 }
 
 async fn remove_webhook(client: &Client) -> Result<&'static str, kube::Error> {

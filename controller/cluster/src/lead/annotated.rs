@@ -93,7 +93,8 @@ pub fn annotated(world: &World, annotations: &mut Annotations) -> Annotated {
         }
     }
     let left = world.rollouts.iter().filter(|(key, object)| is_of_annotations(object) && !asked.contains_key(key));
-    all.delete = left
+    let stays = left.filter(|(_, object)| object.meta().deletion_timestamp.is_none());
+    all.delete = stays
         .map(|(key, object)| {
             (key.clone(), object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default())
         })

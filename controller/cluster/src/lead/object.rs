@@ -44,6 +44,10 @@ pub struct Object {
     pub wish: Option<Wish>,
     /// Who wrote its status last.
     pub leader: Option<String>,
+    /// Whether somebody has deleted it, and something must be done first.
+    pub leaves: bool,
+    /// Who must do that (`metadata.finalizers`).
+    pub finalizers: Vec<String>,
 }
 
 /// What a rollout object asks for.
@@ -192,6 +196,7 @@ fn services(key: &Key, guarded: &DeserializeGuard<Rollout>, world: &World) -> Se
 fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, services: &Services) -> Object {
     let [named, annotated] = services;
     let version = guarded.resource_version().unwrap_or_default();
+    let leaves = guarded.meta().deletion_timestamp.is_some();
     let status = guarded.0.as_ref().ok().and_then(|rollout| rollout.status.as_ref());
     let read = match &guarded.0 {
         Ok(_) => status.map_or(Ok(None), RolloutStatus::remembered).map_err(|error| Fault::Record(error.to_string())),
@@ -211,8 +216,10 @@ fn object(key: &Key, guarded: &DeserializeGuard<Rollout>, services: &Services) -
         asked: asked.ok().map(Arc::new),
         memory: read.ok().flatten().map(Arc::new),
         conditions: status.map(|status| status.conditions.clone()).unwrap_or_default(),
-        wish: Wish::read(guarded.annotations()),
+        wish: if leaves { Some(Wish::of_deletion()) } else { Wish::read(guarded.annotations()) },
         leader: status.and_then(|status| status.leader.clone()),
+        finalizers: guarded.finalizers().to_vec(),
+        leaves,
         version,
     }
 }

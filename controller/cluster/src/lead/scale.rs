@@ -45,7 +45,9 @@ fn scales_of(world: &World, object: &Object) -> Vec<Scale> {
         replicas,
     };
     let replaced = scale_down::replaced(world, asked, memory).into_iter();
-    let in_the_way = recreate::in_the_way(world, asked, memory);
+    // What it had must not go with its object.
+    let bound = object.is_bound();
+    let in_the_way = recreate::in_the_way(world, asked, memory).into_iter().filter(|_| bound);
     let gone = replaced.chain(in_the_way).map(|Owner { kind, key, .. }| scale(kind, key, 0));
     let back = recreate::to_bring_back(world, asked, memory);
     gone.chain(back.into_iter().map(|(kind, key, replicas)| scale(kind, key, replicas))).collect()

@@ -17,6 +17,9 @@ const COMMAND_BY: &str = "tidegate.dev/command-by";
 /// The annotation that says which of several versions that are tried is meant.
 const COMMAND_VERSION: &str = "tidegate.dev/command-version";
 
+/// Who aborts the rollout of an object that was deleted.
+const DELETION: &str = "deletion";
+
 /// The commands by their names.
 const COMMANDS: [(&str, Verb); 5] = [
     ("promote", Verb::Promote { full: false }),
@@ -57,6 +60,12 @@ impl Wish {
             },
         };
         Some(Self { id, command })
+    }
+
+    /// What follows from the deletion of an object: that its rollout is undone, before it goes.
+    pub(super) fn of_deletion() -> Self {
+        let command = Ok(Command::new(Verb::Abort, DELETION.to_owned()));
+        Self { id: DELETION.to_owned(), command }
     }
 
     /// The annotations that say this, of all versions that are tried or of one. That of a version is always there: an earlier

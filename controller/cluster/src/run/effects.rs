@@ -16,6 +16,7 @@ use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tidegate_config::Problems;
 use tidegate_controller::clock::Clock;
 use tokio::sync::watch;
@@ -31,7 +32,9 @@ use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
-use crate::lead::{Annotated, Annotations, Change, Gating, News, annotated, gating, scales, undos};
+use crate::lead::{
+    Annotated, Annotations, Change, Finalizers, Gating, News, annotated, finalizers, gating, scales, undos,
+};
 use crate::leader::holds;
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
@@ -109,7 +112,8 @@ impl Effects {
     async fn bring(&mut self, picture: &Picture) -> bool {
         let Picture { world, compiled, .. } = picture;
         // Visitors first, then what serves them, then what is told of it.
-        let mut all = self.gates(picture).await & self.undo(picture).await & self.scale(picture).await;
+        let mut all = self.gates(picture).await & self.undo(picture).await;
+        all &= self.finalizers(picture).await & self.scale(picture).await;
         all &= self.annotated(world).await;
         self.applied.keep(|gateway| compiled.gateways.contains_key(gateway));
         for (key, compilation) in &compiled.gateways {
@@ -160,6 +164,18 @@ impl Effects {
                 note: format!("Deployment {} is set back to {}.", it.deployment, it.to.name),
                 id: format!("undo of {}", it.aborted),
             });
+        }
+        all
+    }
+
+    /// Keeps rollout objects whose status is still needed, and lets the others go.
+    async fn finalizers(&self, picture: &Picture) -> bool {
+        let mut all = true;
+        for Finalizers { rollout, version, all: wanted } in finalizers(&picture.rollouts) {
+            let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace);
+            let patch = json!({"metadata": {"resourceVersion": version, "finalizers": wanted}});
+            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            all &= told(&rollout, api.patch(&rollout.name, &params, &Patch::Merge(patch)).await.map(drop));
         }
         all
     }

@@ -51,6 +51,8 @@ fn object(version: &str, memory: Option<Memory>) -> Object {
         conditions: Vec::new(),
         wish: None,
         leader: None,
+        leaves: false,
+        finalizers: Vec::new(),
     }
 }
 

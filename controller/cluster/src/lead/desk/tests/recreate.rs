@@ -10,7 +10,7 @@ use super::gates::{gate, starts, unscheduled};
 use super::workloads::deployed;
 use super::*;
 use crate::catalog::{Catalog, Entries, Entry, Released};
-use crate::lead::scales;
+use crate::lead::{FINALIZER, finalizers, scales};
 use crate::manifests::{SERVICE, add, deployment, pod, replica_set};
 use crate::rollout_object::{GivenWay, Size};
 
@@ -25,6 +25,7 @@ fn recreating_in(world: World, stable: Option<Name>) -> Office {
     let asked = Arc::make_mut(office.stored.asked.as_mut().unwrap());
     asked.stable = stable;
     asked.policy = Policy { start_within: Some(Span::from_secs(60)), ..Policy::of(Strategy::Recreate) };
+    office.stored.finalizers = vec![FINALIZER.to_owned()];
     office.desk = Desk::new("me");
     office.desk.take(&[Arc::new(office.stored.clone())], at(0));
     office
@@ -190,6 +191,35 @@ fn a_version_that_does_not_come_gives_way_itself_and_the_old_one_gets_what_it_ha
         );
         assert_eq!(office.phase(), Some(Phase::Aborted), "it is not tried again");
     }
+}
+
+#[test]
+fn a_rollout_that_is_deleted_in_between_is_undone_before_it_goes() {
+    let wanted = |office: &Office| {
+        let all = finalizers(&[Arc::new(office.stored.clone())]);
+        all.first().map(|change| change.all.clone())
+    };
+    let mut office = recreating();
+    office.stored.finalizers = vec!["somebody/else".to_owned()];
+    office = office.switched();
+    assert!(office.scaled().is_empty(), "what it had would go with its object");
+    let both = vec!["somebody/else".to_owned(), FINALIZER.to_owned()];
+    assert_eq!(wanted(&office), Some(both.clone()));
+    office.stored.finalizers = both;
+    assert_eq!((office.scaled(), wanted(&office)), (vec!["Deployment default/a to 0".to_owned()], None));
+    office.without_pods("a", 0);
+    office.stored.leaves = true;
+    office.stored.wish = Some(Wish::of_deletion());
+    office.changes(at(6_000));
+    office.seeing(&[("aa", 0), ("bb", 0)], at(6_100));
+    assert_eq!((office.phase(), wanted(&office)), (Some(Phase::Aborted), None), "it waits");
+    assert_eq!(office.scaled(), ["Deployment default/a to 1"]);
+    let gone = Object { asked: None, ..office.stored.clone() };
+    assert_eq!(finalizers(&[Arc::new(gone)]).len(), 1, "without its Service nothing can be done");
+    office.without_pods("a", 1);
+    add(&mut office.world, &pod("a-aa", 1, ", version: aa", "none"));
+    office.seeing(&[("aa", 1), ("bb", 0)], at(70_000));
+    assert_eq!((office.given_way(), wanted(&office)), (None, Some(vec!["somebody/else".to_owned()])));
 }
 
 #[test]
