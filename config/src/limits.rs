@@ -22,6 +22,8 @@ pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024;
 pub const NAME_BYTES_MAX: usize = 143;
 /// Versions of one service: as many as the 16 bits that are remembered of each visitor can tell apart.
 pub const VERSIONS_MAX: usize = 14;
+/// Seconds that a canary may be without a pod that can take a visitor. In a cluster only.
+pub const CANARY_AWAITED_SECONDS_MAX: u64 = 30;
 /// Versions that a rollout tries at the same time. Each has its own part of the chance to err.
 pub const CANARIES_MAX: usize = 4;
 /// Endpoints of one version, resolved addresses of DNS names included.

@@ -120,7 +120,7 @@ impl Proxies {
             })
         };
         let ((canary_reachable, canary_total), (stable_reachable, stable_total)) = (most(canary), most(stable));
-        Endpoints { canary_reachable, canary_total, stable_reachable, stable_total }
+        Endpoints { canary_reachable, canary_total, stable_reachable, stable_total, canary_awaited: false }
     }
 
     /// Whether a proxy has taken this version out of service by itself, in one of these epochs: one that lags behind may

@@ -1,6 +1,7 @@
 //! What only the leader does: it judges rollouts and writes what it decided into their status. Everything else follows from
 //! what is written there.
 
+mod absence;
 mod annotated;
 mod case;
 mod desk;

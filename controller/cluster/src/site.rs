@@ -37,8 +37,8 @@ pub struct Ask<'a> {
     pub stable: Option<&'a Name>,
     /// The versions that are tried at the same time; empty: the newest one.
     pub canaries: &'a [Name],
-    /// What is remembered where several of them are tried now: one that goes is still one of them.
-    pub several: Option<&'a ServiceRecord>,
+    /// What is remembered of the rollout under way: a version that it tries is tried also while it has nobody.
+    pub under_way: Option<&'a ServiceRecord>,
     /// Whether the canary may get more visitors than its part of the pods.
     pub ignores_capacity: bool,
     /// The version of which as many pods are opened as its share needs, and that share.
@@ -103,10 +103,10 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     // A version is tried once it has a pod that can take a visitor.
     let can = |name: &Name| {
         let found = discovery.versions.get(name);
-        found.is_some_and(|found| ask.unstarted || usable(world, found) > 0)
+        let remains = ask.under_way.is_some_and(|record| record.tried().any(|it| it.canary == *name));
+        remains || found.is_some_and(|found| ask.unstarted || usable(world, found) > 0)
     };
-    let remains = |name: &Name| ask.several.is_some_and(|record| record.tried().any(|it| it.canary == *name));
-    let missing: Vec<Name> = named.iter().filter(|name| !can(name) && !remains(name)).cloned().collect();
+    let missing: Vec<Name> = named.iter().filter(|name| !can(name)).cloned().collect();
     let all = missing.is_empty() && !named.contains(&stable);
     let tried: Vec<Name> = canary.into_iter().filter(can).chain(named.iter().filter(|_| all).cloned()).collect();
     let others: Vec<_> = discovery.versions.keys().filter(|name| **name != stable && !tried.contains(name)).collect();
@@ -135,8 +135,9 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
 
 /// The versions that are tried together with others and are not there any more: it is the same rollout without them.
 fn gone<'a>(discovery: &'a Discovery, ask: &Ask<'a>) -> impl Iterator<Item = (Name, Version)> + 'a {
-    let tried = ask.several.into_iter().flat_map(ServiceRecord::tried);
-    let gone = tried.filter(|status| !discovery.versions.contains_key(&status.canary));
+    let tried = ask.under_way.into_iter().flat_map(ServiceRecord::tried);
+    let together = tried.filter(|status| !status.rivals.is_empty());
+    let gone = together.filter(|status| !discovery.versions.contains_key(&status.canary));
     gone.map(|status| (status.canary.clone(), Version { revision: status.revision.clone(), ..Version::default() }))
 }
 

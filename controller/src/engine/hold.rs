@@ -22,7 +22,7 @@ pub enum Hold {
     Harm,
     /// A number is not one; nothing may be concluded.
     Undefined,
-    /// No endpoint of the canary can be reached, nor can one of stable.
+    /// No endpoint of the canary can be reached: nor can one of stable, or somebody is on the way.
     NoEndpoint,
     /// The step's least time is not over.
     Soak,

@@ -120,7 +120,9 @@ pub(crate) fn held(reason: Hold, record: &Record, status: &Status) -> String {
             )
         }
         Hold::Undefined => format!("Holds at {}: the evidence is not a number.", status.share),
-        Hold::NoEndpoint => format!("Holds at {}: no endpoint can be reached, of either version.", status.share),
+        Hold::NoEndpoint => {
+            format!("Holds at {}: no endpoint of {} can be reached, nor blamed on it yet.", status.share, status.canary)
+        }
         Hold::Soak => format!("Soaks at {} for {}.", status.share, words::duration(status.soak_left_ms())),
         Hold::Evidence => match status.next_step() {
             Some((_, next)) => format!(

@@ -192,6 +192,9 @@ pub struct Endpoints {
     pub stable_reachable: u32,
     /// All of stable's; 0 where nothing is known.
     pub stable_total: u32,
+    /// The canary has nobody at the moment, and somebody is on the way.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub canary_awaited: bool,
 }
 
 impl Endpoints {
@@ -202,7 +205,7 @@ impl Endpoints {
 
     /// The canary is down while stable is not: its own fault, whatever the counters say.
     pub fn only_canary_down(self) -> bool {
-        self.canary_down() && self.stable_reachable > 0
+        self.canary_down() && !self.canary_awaited && self.stable_reachable > 0
     }
 }
 

@@ -73,7 +73,8 @@ impl<'a> Turn<'a> {
         let passed = status.watch.look(self.now);
         let Timers { step_ms, run_ms, exposed_ms, scrape_ms, undecided_ms: _ } = &mut status.timers;
         *scrape_ms += passed;
-        let blind = status.outage.is_some() && status.policy.strategy == Strategy::Canary;
+        let unseen = status.outage.is_some() || self.observation.endpoints.canary_down();
+        let blind = unseen && status.policy.strategy == Strategy::Canary;
         if status.in_force_since.is_some() && !blind {
             *step_ms += passed;
         }

@@ -6,7 +6,8 @@ use tidegate_controller::engine::{Endpoints, Hold, Phase, Rule, Verb};
 
 use crate::simulator::{HEALTHY, Simulation, World};
 
-const DOWN: Endpoints = Endpoints { canary_reachable: 0, canary_total: 2, stable_reachable: 2, stable_total: 2 };
+const DOWN: Endpoints =
+    Endpoints { canary_reachable: 0, canary_total: 2, stable_reachable: 2, stable_total: 2, canary_awaited: false };
 
 fn policy(switch_after: Option<u32>) -> Policy {
     Policy {

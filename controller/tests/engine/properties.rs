@@ -71,7 +71,13 @@ fn any_observation() -> impl Strategy<Value = Observation> {
             in_force,
             command,
             epochs,
-            endpoints: Endpoints { canary_reachable: a, canary_total: b, stable_reachable: c, stable_total: d },
+            endpoints: Endpoints {
+                canary_reachable: a,
+                canary_total: b,
+                stable_reachable: c,
+                stable_total: d,
+                canary_awaited: false,
+            },
             tripped: a == 3,
             gates: Gates { traffic: (b == 2).then(|| "gate a".to_owned()), ..Gates::default() },
             rivals: Rivals {

@@ -8,8 +8,10 @@ use crate::simulator::{HEALTHY, Simulation, World};
 
 /// Nobody answers for the new version.
 const SILENT: World = World { failures: [0.0, 1.0], ..HEALTHY };
-const NOBODY: Endpoints = Endpoints { canary_reachable: 0, canary_total: 0, stable_reachable: 0, stable_total: 0 };
-const OLD: Endpoints = Endpoints { canary_reachable: 0, canary_total: 1, stable_reachable: 2, stable_total: 2 };
+const NOBODY: Endpoints =
+    Endpoints { canary_reachable: 0, canary_total: 0, stable_reachable: 0, stable_total: 0, canary_awaited: false };
+const OLD: Endpoints =
+    Endpoints { canary_reachable: 0, canary_total: 1, stable_reachable: 2, stable_total: 2, canary_awaited: false };
 const NEW: Endpoints = Endpoints { canary_reachable: 2, canary_total: 2, ..NOBODY };
 
 fn policy() -> Policy {
@@ -48,7 +50,8 @@ fn all_visitors_move_at_once_and_the_new_version_is_promoted_when_it_is_there() 
 #[test]
 fn an_answer_tells_more_than_an_address() {
     // Of a file both versions are always known.
-    let both = Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 };
+    let both =
+        Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1, canary_awaited: false };
     let mut simulation = switched(both);
     simulation.run(300);
     assert_eq!(simulation.status.phase, Phase::Recreating, "it can be connected to, and nobody has got an answer");

@@ -79,10 +79,15 @@ fn an_outage_of_the_metrics_holds_and_proves_nothing() {
 #[test]
 fn a_canary_without_endpoints_is_a_hard_fact_only_while_stable_has_one() {
     let mut simulation = at_first_step(World { visitors: 2_000, ..HEALTHY }, canary(&LADDER));
-    simulation.endpoints = Endpoints { canary_reachable: 0, canary_total: 2, stable_reachable: 0, stable_total: 2 };
+    simulation.endpoints =
+        Endpoints { canary_reachable: 0, canary_total: 2, stable_reachable: 0, stable_total: 2, canary_awaited: false };
     simulation.run(30);
     assert_eq!(reason(&simulation.status), Some(Hold::NoEndpoint), "both are down");
     simulation.endpoints.stable_reachable = 1;
+    simulation.endpoints.canary_awaited = true;
+    simulation.run(30);
+    assert_eq!(reason(&simulation.status), Some(Hold::NoEndpoint), "somebody is on the way");
+    simulation.endpoints.canary_awaited = false;
     simulation.tick();
     assert_eq!(simulation.status.phase, Phase::Aborted);
     assert_eq!(simulation.records.last().map(|record| record.rule), Some(Rule::HardFact));

@@ -114,7 +114,13 @@ impl Trial {
         let scrapes = vec![InstanceScrape { instance: "one".to_owned(), started: 1.0, counters }];
         let scrapes = if command.is_some() { Scrapes::Skipped } else { Scrapes::Seen(scrapes) };
         let in_force = Some(self.record.epochs.current());
-        let endpoints = Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 };
+        let endpoints = Endpoints {
+            canary_reachable: 1,
+            canary_total: 1,
+            stable_reachable: 1,
+            stable_total: 1,
+            canary_awaited: false,
+        };
         let observe = |_: &Status, _: &ServiceRecord| Observation {
             scrapes: scrapes.clone(),
             in_force,

@@ -56,7 +56,13 @@ impl Trace {
     }
 
     fn look(&mut self, scrapes: Scrapes) {
-        let endpoints = Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1 };
+        let endpoints = Endpoints {
+            canary_reachable: 1,
+            canary_total: 1,
+            stable_reachable: 1,
+            stable_total: 1,
+            canary_awaited: false,
+        };
         let in_force = Some(self.generation);
         let observation =
             Observation { scrapes, in_force, epochs: self.epochs.clone(), endpoints, ..Observation::default() };

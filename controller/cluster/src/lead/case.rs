@@ -11,6 +11,7 @@ use tidegate_controller::proxies::Proxies;
 use tidegate_controller::publish::Layout;
 use tidegate_controller::service_record::{Logged, ServiceRecord};
 
+use super::absence::Absence;
 use super::fault::Fault;
 use super::job::{Owner, Tried};
 use super::object::Asked;
@@ -67,6 +68,8 @@ pub struct Case {
     pub standing: Vec<Known>,
     /// What is to be written where those who wait for the workload would give up before the rollout is over.
     pub too_short: Option<String>,
+    /// Who has nobody.
+    absence: Absence,
     /// How much of it is written.
     written: Written,
 }
@@ -92,7 +95,7 @@ impl Case {
     /// A case as it is written.
     pub fn new(asked: Asked, memory: Memory, now: Timestamp) -> Self {
         let written = Written { memory: memory.clone(), standing: Vec::new(), at: now };
-        Self { asked, memory, standing: Vec::new(), too_short: None, written }
+        Self { asked, memory, standing: Vec::new(), too_short: None, absence: Absence::default(), written }
     }
 
     /// One look: what is asked for is followed, what is under way is judged by what the proxies told, a wish is obeyed.
@@ -141,17 +144,17 @@ impl Case {
         }
         let waits_for = work(&self.asked, moment, site, record, gates);
         let command = wish.as_ref().and_then(|wish| wish.command.clone().ok());
+        self.absence.note(service, record, now);
+        let absence = &self.absence;
         let judged = site.is_some() && !proxies.targets().is_empty();
         let mut refused = wish.as_ref().and_then(|wish| wish.command.clone().err());
         match record.under_way() {
             Some(_) if judged || command.is_some() => {
                 let observe = |status: &Status, record: &ServiceRecord| {
-                    let mut seen = proxies.observe(name, status, record, judged);
-                    // Of several each is judged for itself: one that has lost its pods is out, and no others are.
-                    if !status.rivals.is_empty() && service.is_some_and(|service| has_nobody(service, &status.canary)) {
-                        (seen.endpoints.canary_reachable, seen.endpoints.canary_total) = (0, 1);
-                    }
-                    Observation { in_force: proxies.epoch_in_force(name), gates: waits_for.clone(), ..seen }
+                    let seen = proxies.observe(name, status, record, judged);
+                    let endpoints = absence.endpoints(status, seen.endpoints, now);
+                    let in_force = proxies.epoch_in_force(name);
+                    Observation { in_force, endpoints, gates: waits_for.clone(), ..seen }
                 };
                 if let Some(mut looked) = turn.look(record, command.as_ref(), observe) {
                     decided.append(&mut looked.decided);
@@ -274,11 +277,6 @@ fn lay_out(site: &Site, record: &mut ServiceRecord) {
     let layout = layout.capped(|version| site.capacity.get(version).copied().unwrap_or(Share::ALL));
     let epoch = record.epochs.issue(&layout.arms, layout.rollout);
     record.published(epoch);
-}
-
-/// Whether no pod of a version can take a visitor.
-fn has_nobody(service: &Service, version: &Name) -> bool {
-    service.versions.get(version).is_none_or(|version| version.endpoints.is_empty())
 }
 
 /// Where the versions cannot be told, what is over must still not keep visitors: the canary's go back to stable.

@@ -97,7 +97,7 @@ impl Asked {
             port: self.port.as_deref(),
             stable: self.stable.as_ref(),
             canaries: &self.canaries,
-            several: status.filter(|status| !status.rivals.is_empty()).map(|_| &memory.record),
+            under_way: status.map(|_| &memory.record),
             ignores_capacity: self.capacity == Capacity::Ignore,
             opens: self.follows().then(|| Some((&status?.canary, status?.share))).flatten(),
             unstarted: self.recreates() || self.starts_late() && !exposed,

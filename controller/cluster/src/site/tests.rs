@@ -31,7 +31,7 @@ fn released(strategy: Strategy, manifests: &str, remembered: Option<&str>, trust
         port: None,
         stable: None,
         canaries: &[],
-        several: None,
+        under_way: None,
         ignores_capacity: false,
         opens: None,
         given_way: None,

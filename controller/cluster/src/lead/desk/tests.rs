@@ -1,5 +1,6 @@
 //! A leader at its desk, its successor, and what the API server lets them write.
 
+mod absence;
 mod follow;
 mod gates;
 mod ordinary;
@@ -19,7 +20,7 @@ use tidegate_controller::counters;
 use tidegate_controller::engine::{Action, Command, Phase, Verb};
 
 use super::*;
-use crate::manifests::{add, asked, deployment, updating};
+use crate::manifests::{add, asked, deployment, pod, updating};
 use crate::rollout_object::Answered;
 
 const START: u64 = 1_700_000_000_000;

@@ -113,12 +113,16 @@ fn one_that_goes_is_out_and_the_other_goes_on() {
     office.turn(at(0));
     let rollout = office.stored.memory.as_ref().unwrap().record.rollout.as_ref().unwrap().rollout;
     office.without("b");
-    office.seeing(&[("aa", 1), ("cc", 1)], at(6_000));
+    for second in 1..40 {
+        office.seeing(&[("aa", 1), ("cc", 1)], at(second * 1_000));
+        let is_awaited = office.phases()[0].1 == Phase::Progressing;
+        assert_eq!(is_awaited, second < 31, "{second}: since the first look without it");
+    }
     assert_eq!(office.phases(), vec![("bb".to_owned(), Phase::Aborted), ("cc".to_owned(), Phase::Progressing)]);
     let memory = office.stored.memory.clone().unwrap();
     let out = memory.record.rivals[0].recent.last().unwrap();
     assert_eq!((out.rule, memory.record.rivals[0].canary.as_str()), (Rule::HardFact, "bb"));
-    for second in 7..30 {
+    for second in 40..60 {
         office.seeing(&[("aa", 1), ("cc", 1)], at(second * 1_000));
     }
     let memory = office.stored.memory.as_ref().unwrap();
