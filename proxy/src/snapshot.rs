@@ -103,6 +103,9 @@ pub struct Arm {
     pub share: Share,
     /// Where it runs.
     pub endpoints: Arc<[Arc<Endpoint>]>,
+    /// Whether it is tried and has nobody at the moment, as whoever told us of it knows. Where a name leads to nobody, or
+    /// nobody takes connections, that is a failure of its own.
+    pub vacant: bool,
     /// Which of them is the application beside this proxy.
     pub beside: Option<usize>,
     /// What the proxy answers itself, where it is so configured.
@@ -154,7 +157,12 @@ impl Service {
         self.line.get(part).map_or(0, |part| part.arm)
     }
 
-    /// Whether the visitors of this arm must see stable now.
+    /// Whether the visitors of this arm see stable now, which is no evidence.
+    pub(crate) fn is_out(&self, arm: usize) -> bool {
+        self.is_tripped(arm) || self.arms.get(arm).is_some_and(|arm| arm.vacant)
+    }
+
+    /// Whether this proxy has taken the arm out of service.
     pub(crate) fn is_tripped(&self, arm: usize) -> bool {
         self.trips.iter().any(|trip| trip.is_tripped(arm))
     }

@@ -149,15 +149,15 @@ fn build(
         counters.tidy();
         let mut arms = Vec::new();
         for (arm, shards) in split.arms.iter().zip(shards) {
-            let addresses = configured.versions.get(&arm.version).map_or(&[][..], |version| &version.endpoints);
-            let addresses = addresses_of(addresses, resolved);
+            let told = configured.versions.get(&arm.version);
+            let addresses = addresses_of(told.map_or(&[][..], |version| &version.endpoints), resolved);
             let beside = addresses.iter().position(|address| carried.beside.contains_key(address));
             let endpoints = carried.endpoints_of(&old, name, &arm.version, &addresses, origin);
             let outside = counters.outside(&arm.version, workers);
             let (role, version) = (role(split, &arm.version), arm.version.clone());
-            let refuse = configured.versions.get(&arm.version).and_then(|version| version.refuse.as_ref());
-            let refusal = refuse.and_then(Refusal::of);
-            arms.push(Arm { version, role, share: arm.share, endpoints, beside, refusal, shards, outside });
+            let refusal = told.and_then(|version| version.refuse.as_ref()).and_then(Refusal::of);
+            let vacant = role == Role::Canary && told.is_none_or(|it| it.endpoints.is_empty() && it.refuse.is_none());
+            arms.push(Arm { version, role, share: arm.share, vacant, endpoints, beside, refusal, shards, outside });
         }
         let fallback = arms.iter().position(|arm| arm.role == Role::Stable).unwrap_or(arms.len().saturating_sub(1));
         let policy = configured.rollout.as_ref();

@@ -78,7 +78,7 @@ impl Visitor {
         }
         visitor.facts = ours.facts.and_then(|value| value.try_into().ok());
         visitor.chosen = chosen(service, accepted, &ours);
-        if visitor.chosen.is_none() && service.is_tripped(service.arm_at(visitor.draw.place())) {
+        if visitor.chosen.is_none() && service.is_out(service.arm_at(visitor.draw.place())) {
             (visitor.chosen, visitor.protected) = (Some(service.fallback), true);
         }
         visitor

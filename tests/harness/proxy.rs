@@ -153,6 +153,16 @@ impl TestProxy {
         self.proxy.apply(&published.publication, &Resolved::new())
     }
 
+    /// Takes the endpoints of a version of service `shop` away, as a controller does that knows of none: no file can say so.
+    pub(crate) fn vacate(&self, version: &str) {
+        let mut published = self.published.lock().unwrap();
+        let config = Arc::make_mut(&mut published.publication.config);
+        let service = config.services.get_mut(&"shop".parse::<Name>().unwrap()).unwrap();
+        service.versions.get_mut(&version.parse::<Name>().unwrap()).unwrap().endpoints.clear();
+        published.renew();
+        self.proxy.apply(&published.publication, &Resolved::new()).unwrap();
+    }
+
     /// Puts an older generation in force again, which must not work.
     pub(crate) fn replay_generation(&self, generation: u64) {
         let published = self.published.lock().unwrap();

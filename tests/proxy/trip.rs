@@ -51,6 +51,29 @@ fn visitors_of_a_broken_canary_see_stable_until_the_shares_change() {
 }
 
 #[test]
+fn visitors_of_a_canary_that_has_nobody_see_stable_and_that_is_no_evidence() {
+    let (stable, tried) = (Backend::saying("v1"), Backend::saying("v2"));
+    let proxy = halves(&stable, &tried, "");
+    let before = proxy.versions_of(0..100, "/");
+    assert!(before.iter().any(|version| version == "v2"));
+    let evidence = || {
+        let names = ["tidegate_visitors_total", "tidegate_visitors_exposed_total", "tidegate_visitors_failed_total"];
+        let of = |name, version| proxy.samples().count(name, &[("version", version)]);
+        names.map(|name| [of(name, "v1"), of(name, "v2")])
+    };
+    until("all are counted", || evidence()[0].iter().sum::<u64>() == 100);
+    let counted = evidence();
+    proxy.vacate("v2");
+    assert_eq!(proxy.versions_of(0..300, "/"), vec!["v1"; 300], "whoever it was assigned to");
+    proxy.configure(&canary(stable.address, tried.address, "visitor: {header: x-user}")).unwrap();
+    assert_eq!(proxy.versions_of(0..100, "/"), before, "they come back with it");
+    let [visitors, exposed, failed] = evidence();
+    assert_eq!(failed, [0, 0]);
+    assert_eq!((visitors[1], exposed[1]), (counted[0][1], counted[1][1]), "nobody was counted for it meanwhile");
+    assert!(!tripped(&proxy.samples()), "and it is not out of service");
+}
+
+#[test]
 fn a_canary_is_not_taken_out_for_what_stable_does_too() {
     let (stable, tried) = (broken(), broken());
     let proxy = halves(&stable, &tried, "");
