@@ -36,7 +36,7 @@ pub use observation::{
 };
 pub use plan::{HarmFrom, History, Plan};
 pub use record::{Action, Counts, OWN_ACTOR, Reading, Record, Rule, Signal};
-pub use report::{ArmReport, Eta, Report, ShareReport, SignalReport, report};
+pub use report::{ArmReport, Eta, Report, RivalReport, ShareReport, SignalReport, report};
 pub use status::{Outage, Phase, Start, Status};
 pub use time::Timestamp;
 

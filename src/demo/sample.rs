@@ -65,6 +65,7 @@ pub(crate) fn report() -> Report {
         stable: arm("v1", 6_000, 9, 1_500),
         shares: Vec::new(),
         signals: signals(),
+        rivals: Vec::new(),
         statistic: 0.32,
         suspicion_bound: 10.0,
         abort_bound: 100.0,

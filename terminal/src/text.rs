@@ -87,6 +87,9 @@ fn rollout(report: &Report, text: &mut String) {
     for signal in &report.signals {
         let _ = writeln!(text, "    {}", signal_row(signal));
     }
+    for rival in &report.rivals {
+        let _ = writeln!(text, "    {} converts better: {} of {:.0}", rival.version, weight(rival.better), rival.bound);
+    }
 }
 
 fn arm_row(arm: &ArmReport) -> String {

@@ -124,6 +124,7 @@ async fn the_version_that_sells_best_is_promoted_and_nobody_is_turned_away() {
     let refused = site.tidegate(&["promote", "shop"]).await;
     refused.assert_refused(&["several versions are tried", "possible: to say which: b or c"]);
     let shown = site.tidegate(&["status", "shop"]).await.out;
+    assert!(shown.contains("c converts better: ") && shown.contains("b converts better: "), "{shown}");
     assert_eq!(shown.matches("canary").count(), 4, "two shares and two reports: {shown}");
 
     let over =

@@ -134,7 +134,7 @@ pub(crate) fn held(reason: Hold, record: &Record, status: &Status) -> String {
         Hold::Goal => format!("Holds at {} until the conversion goal is shown to be reached.", status.share),
         Hold::Rivals => {
             let others = words::list(&status.rivals);
-            format!("Holds at {} until it is shown which is the best of it and {others}.", status.share)
+            format!("Holds at {} until one of them is shown to be the best: it competes with {others}.", status.share)
         }
         Hold::Gate => {
             let gate = status.gate(false).unwrap_or("work that must succeed first");

@@ -20,6 +20,7 @@ use super::status::{Outage, Phase, Status};
 use super::time::Timestamp;
 use super::verdict;
 use crate::evidence::increment::real;
+use crate::evidence::rule::displayed;
 
 /// Everything shown of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +72,9 @@ pub struct Report {
     pub shares: Vec<ShareReport>,
     /// What each signal says.
     pub signals: Vec<SignalReport>,
+    /// What is known of the other versions that are tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<RivalReport>,
     /// `M`: the evidence of all signals against the canary.
     pub statistic: f64,
     /// `M` from which the share is not raised.
@@ -81,6 +85,20 @@ pub struct Report {
     pub verdict: String,
     /// The last decisions, oldest first.
     pub recent: Vec<Record>,
+}
+
+/// One of the other versions that are tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RivalReport {
+    /// The version.
+    pub version: Name,
+    /// Natural logarithm of the evidence that it converts better.
+    pub log_better: f64,
+    /// The same as a number, clamped to what an `f64` holds.
+    pub better: f64,
+    /// Where this canary is rolled back for it.
+    pub bound: f64,
 }
 
 /// One version's sums.
@@ -154,12 +172,24 @@ pub fn report(status: &Status, now: Timestamp) -> Report {
         stable: ArmReport::of(&status.stable, &stable),
         shares: status.log.compared().map(ShareReport::of).collect(),
         signals: signal::signals(status, &sight),
+        rivals: rivals(status),
         statistic: sight.statistic,
         suspicion_bound: bounds.suspicion,
         abort_bound: 1.0 / bounds.alpha,
         verdict: standing(status, sight, now),
         recent: status.recent.clone(),
     }
+}
+
+fn rivals(status: &Status) -> Vec<RivalReport> {
+    let bound = 1.0 / bounds(status).rival_alpha;
+    let each = status.signals.against_rivals().map(|(version, log_better)| RivalReport {
+        version: version.clone(),
+        log_better,
+        better: displayed(log_better),
+        bound,
+    });
+    each.collect()
 }
 
 impl ArmReport {

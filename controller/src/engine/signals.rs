@@ -142,10 +142,14 @@ impl Signals {
         self.conversion.as_ref().and_then(Conversion::goal)
     }
 
-    /// The rival that converts better, as far as can be seen, and the evidence for that; `None` where there is none.
+    /// The rivals, each with the evidence that it converts better.
+    pub(crate) fn against_rivals(&self) -> impl Iterator<Item = (&Name, f64)> {
+        self.rivals.iter().map(|(rival, conversion)| (rival, conversion.harm()))
+    }
+
+    /// The one of them with the most evidence; `None` where there is none.
     pub(crate) fn strongest_rival(&self) -> Option<(&Name, f64)> {
-        let all = self.rivals.iter().map(|(rival, conversion)| (rival, conversion.harm()));
-        all.max_by(|(_, one), (_, other)| one.total_cmp(other))
+        self.against_rivals().max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     /// All evidence now, with the share that would be next.
