@@ -128,6 +128,10 @@ pub const OBJECT_DECISIONS_MAX: usize = 20;
 pub const OBJECT_GATES_MAX: usize = 32;
 /// Bytes of what is remembered of a Service in the status of its `Rollout` object: etcd takes 1.5 MiB for an object.
 pub const OBJECT_RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of that record up to which it is readable text; a longer one is compressed.
+pub const OBJECT_RECORD_PLAIN_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of that record once it is read.
+pub const OBJECT_RECORD_UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of the manifests given to `tidegate inject`: every object of a large installation fits.
 pub const MANIFESTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a question of the API server about a pod: twice what it takes itself from those who create one.

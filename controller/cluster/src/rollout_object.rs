@@ -8,12 +8,14 @@ pub mod conditions;
 mod gate;
 mod gate_status;
 mod memory;
+mod packed;
 mod spec;
 mod status;
 
 pub use gate::{Before, GATE_LABEL, Gate, GateJob, JobFault, VERSION_LABEL};
 pub use gate_status::{GateState, GateStatus};
 pub use memory::{Answered, GivenWay, Memory, Size};
+pub use packed::{RecordTooLarge, UnreadableRecord};
 pub use spec::{Rollout, RolloutSpec};
-pub use status::{CommandStatus, Decision, Phase, RecordTooLarge, RolloutStatus};
+pub use status::{CommandStatus, Decision, Phase, RolloutStatus};
 pub(crate) use status::{shortened, word};

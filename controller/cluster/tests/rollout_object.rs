@@ -6,5 +6,7 @@
 mod definition;
 #[path = "rollout_object/manifests.rs"]
 mod manifests;
+#[path = "rollout_object/size.rs"]
+mod size;
 #[path = "rollout_object/state.rs"]
 mod state;

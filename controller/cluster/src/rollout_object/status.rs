@@ -9,6 +9,7 @@ use tidegate_controller::engine::{self, Action, Record, Timestamp};
 
 use super::gate_status::GateStatus;
 use super::memory::{Answered, Memory};
+use super::packed::{self, RecordTooLarge, UnreadableRecord};
 
 /// The status of a Rollout. Everything but `conditions` follows from `record`, the gates and the decisions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -152,22 +153,10 @@ fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "minimum": 0, "nullable": true })
 }
 
-/// More is remembered than an object may hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{bytes} bytes to remember, at most {max}", max = limits::OBJECT_RECORD_BYTES_MAX)]
-pub struct RecordTooLarge {
-    /// How many bytes it would be.
-    pub bytes: usize,
-}
-
 impl RolloutStatus {
     /// Stores what is remembered of the Service, and shows what people want to see of it. On error nothing is changed.
     pub fn remember(&mut self, memory: &Memory, leader: &str) -> Result<(), RecordTooLarge> {
-        // A record is made of numbers, texts and lists with texts as keys: it always has a JSON form.
-        let text = serde_json::to_string(memory).unwrap_or_default();
-        if text.len() > limits::OBJECT_RECORD_BYTES_MAX {
-            return Err(RecordTooLarge { bytes: text.len() });
-        }
+        let text = packed::pack(memory)?;
         let rollout = memory.record.rollout.as_ref();
         self.phase = Some(rollout.map_or(Phase::Idle, |status| Phase::from(status.phase)));
         self.canary = rollout.map(|status| status.canary.clone());
@@ -194,9 +183,8 @@ impl RolloutStatus {
 
     /// What is remembered of the Service; `None` where nothing is yet. On error somebody else has written there, or a
     /// controller of another version.
-    pub fn remembered(&self) -> Result<Option<Memory>, serde_json::Error> {
-        let read = |text: &String| serde_json::from_str::<Memory>(text);
-        let memory = self.record.as_ref().map(read).transpose()?;
+    pub fn remembered(&self) -> Result<Option<Memory>, UnreadableRecord> {
+        let memory = self.record.as_deref().map(packed::unpack).transpose()?;
         Ok(memory.map(|memory| Memory { gates: self.gates.clone(), decisions: self.decisions.clone(), ..memory }))
     }
 }

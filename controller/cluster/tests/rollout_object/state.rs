@@ -72,6 +72,16 @@ fn what_is_remembered_comes_back_as_it_was() {
     assert_eq!(read.leader.as_deref(), Some("pod-1"));
 }
 
+/// A text that cannot be made much shorter.
+fn scattered(length: usize) -> String {
+    let next = |seed: &u64| Some(seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    std::iter::successors(Some(1_u64), next)
+        .flat_map(|it| format!("{it:016x}").into_bytes())
+        .take(length)
+        .map(char::from)
+        .collect()
+}
+
 #[test]
 fn what_is_too_much_to_remember_is_refused_and_changes_nothing() {
     let mut memory = started();
@@ -80,10 +90,16 @@ fn what_is_too_much_to_remember_is_refused_and_changes_nothing() {
     let before = status.clone();
     memory.record.rollout.as_mut().unwrap().outage = Some(tidegate_controller::engine::Outage {
         since: Timestamp::from_millis(0),
-        reason: "x".repeat(limits::OBJECT_RECORD_BYTES_MAX),
+        reason: scattered(3 * limits::OBJECT_RECORD_BYTES_MAX),
     });
     let refused = status.remember(&memory, "pod-1").unwrap_err();
     assert!(refused.bytes > limits::OBJECT_RECORD_BYTES_MAX);
+    assert_eq!(status, before);
+    // Nobody could read this again, however short it is.
+    memory.record.rollout.as_mut().unwrap().outage.as_mut().unwrap().reason =
+        "x".repeat(limits::OBJECT_RECORD_UNPACKED_BYTES_MAX);
+    let refused = status.remember(&memory, "pod-1").unwrap_err();
+    assert!(refused.bytes > limits::OBJECT_RECORD_UNPACKED_BYTES_MAX);
     assert_eq!(status, before);
     assert_eq!(RolloutStatus::default().remembered().unwrap(), None);
     status.record = Some("{\"unknown\": 1}".to_owned());
