@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
 use crate::name::Name;
 use crate::policy::{Policy, Strategy};
 use crate::problem::{Malformed, Problems};
@@ -54,13 +53,7 @@ impl ClusterOptions {
             problems.add(format!("{path}.capacity"), wrong, "wait or ignore, or strategy: canary");
         }
         let at = format!("{path}.canaries");
-        let several = self.canaries.len();
-        if several > limits::CANARIES_MAX {
-            let allowed = format!("1 to {} at the same time", limits::CANARIES_MAX);
-            problems.add(&at, format!("{several} versions"), allowed);
-        } else if several > 1 {
-            policy.check_several(several, path, problems);
-        }
+        Policy::check_tried(Some(policy), self.canaries.len(), path, &at, problems);
         for (i, version) in self.canaries.iter().enumerate() {
             if self.canaries[..i].contains(version) {
                 problems.add(&at, format!("\"{version}\" is named twice"), "each version once");

@@ -243,8 +243,19 @@ impl Policy {
         }
     }
 
-    /// Checks what is asked of a policy that tries so many versions at the same time. `path` is where it is.
-    pub(crate) fn check_several(&self, canaries: usize, path: &str, problems: &mut Problems) {
+    /// Checks whether so many versions may be tried at the same time by a policy, if there is one. `path` is where it is, `list`
+    /// where they are named.
+    pub(crate) fn check_tried(policy: Option<&Self>, canaries: usize, path: &str, list: &str, problems: &mut Problems) {
+        if canaries > limits::CANARIES_MAX {
+            let allowed = format!("1 to {} at the same time", limits::CANARIES_MAX);
+            problems.add(list, format!("{canaries} versions"), allowed);
+        } else if let Some(policy) = policy.filter(|_| canaries > 1) {
+            policy.check_several(canaries, path, problems);
+        }
+    }
+
+    /// Checks what is asked of a policy that tries several versions at the same time.
+    fn check_several(&self, canaries: usize, path: &str, problems: &mut Problems) {
         if self.strategy != Strategy::Canary {
             let wrong = format!("does not try {canaries} versions at the same time");
             problems.add(format!("{path}.strategy"), wrong, "canary, or a single version to be tried");

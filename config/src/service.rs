@@ -138,13 +138,8 @@ impl Service {
                 problems.add(at, "named, but nothing rolls it out", allowed);
             }
         }
-        let several = self.tried().count();
-        if several > limits::CANARIES_MAX {
-            let allowed = format!("1 to {} at the same time", limits::CANARIES_MAX);
-            problems.add(format!("{path}.canaries"), format!("{several} versions"), allowed);
-        } else if let Some(rollout) = self.rollout.as_ref().filter(|_| several > 1) {
-            rollout.check_several(several, &format!("{path}.rollout"), problems);
-        }
+        let (policy, list) = (format!("{path}.rollout"), format!("{path}.canaries"));
+        Policy::check_tried(self.rollout.as_ref(), self.tried().count(), &policy, &list, problems);
     }
 
     fn check_versions(&self, path: &str, problems: &mut Problems) {

@@ -75,7 +75,7 @@ impl Turn<'_> {
         observe: impl Fn(&Status, &ServiceRecord) -> Observation,
     ) -> Option<Looked> {
         record.under_way()?;
-        let mut all: Vec<Status> = record.tried().cloned().collect();
+        let mut all = record.take_tried();
         let mut looked = Looked { decided: Vec::new(), again_ms: u64::MAX, refusal: None };
         let meant = command.map(|command| rivals::meant(&all, command)).transpose();
         let meant = meant.map_err(|refusal| looked.refusal = Some(refusal)).ok().flatten().unwrap_or_default();

@@ -96,6 +96,11 @@ impl ServiceRecord {
         self.rollout.iter().chain(&self.rivals)
     }
 
+    /// Takes them out, to be noted again: with many proxies they are large.
+    pub(crate) fn take_tried(&mut self) -> Vec<Status> {
+        self.rollout.take().into_iter().chain(std::mem::take(&mut self.rivals)).collect()
+    }
+
     /// Notes how they stand.
     pub(crate) fn note_tried(&mut self, mut all: Vec<Status>) {
         rivals::rank(&mut all);

@@ -10,12 +10,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject};
-use kube::{Api, Client, ResourceExt};
-use serde_json::json;
+use kube::{Api, Client};
 use tokio::time::sleep;
 
-use crate::lead::FINALIZER;
 use crate::lead::gates::{self, Gate};
+use crate::lead::{FINALIZER, Finalizers};
 use crate::leader::{NOBODY, depose};
 use crate::rollout_object::Rollout;
 use crate::versions::{Held, is_open, is_unscheduled};
@@ -117,12 +116,10 @@ async fn release(client: &Client, namespaces: &[String]) -> Result<usize, Uninst
             Err(kube::Error::Api(status)) if status.code == 404 => continue,
             found => found.map_err(|source| UninstallError::Rollouts { of: of.clone(), source })?,
         };
-        for object in found.items.iter().filter(|object| object.finalizers().iter().any(|it| it == FINALIZER)) {
-            let others: Vec<&String> = object.finalizers().iter().filter(|it| *it != FINALIZER).collect();
-            let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": others}});
-            let namespace = object.namespace().unwrap_or_default();
-            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &kind);
-            match api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        for wanted in found.items.iter().filter_map(Finalizers::without_ours) {
+            let Key { namespace, name } = &wanted.rollout;
+            let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
+            match api.patch(name, &PatchParams::default(), &Patch::Merge(wanted.patch())).await {
                 Ok(_) => released += 1,
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(source) => return Err(UninstallError::Rollouts { of, source }),

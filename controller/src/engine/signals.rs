@@ -49,10 +49,10 @@ pub(crate) struct Look<'a> {
     pub(crate) judged: bool,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
     /// The shares of one epoch.
-    pub(crate) fn shares(&self, epoch: u64) -> Option<EpochShares> {
-        self.epochs.iter().find(|known| known.epoch == epoch).cloned()
+    pub(crate) fn shares(&self, epoch: u64) -> Option<&'a EpochShares> {
+        self.epochs.iter().find(|known| known.epoch == epoch)
     }
 
     /// What grew with a rival in the place of stable, and those shares.

@@ -9,14 +9,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tidegate_config::{Config, Key, Name, Service, Share, Span};
 use tidegate_controller::engine::{
-    ArmCounters, ArmRow, Command, Endpoints, Hold, InstanceScrape, Observation, Phase, Record, Refusal, Rule, Scrapes,
+    ArmCounters, ArmRow, Command, Hold, InstanceScrape, Observation, Phase, Record, Refusal, Rule, Scrapes,
     ServiceCounters, Status, Timestamp, Verb, explain,
 };
 use tidegate_controller::lifecycle::Turn;
 use tidegate_controller::publish::Layout;
 use tidegate_controller::service_record::ServiceRecord;
 
-use crate::simulator::name;
+use crate::simulator::{ONE_EACH, name};
 
 /// How visitors of one version behave: chances to convert, and to meet a failure.
 type Behaviour = (f64, f64);
@@ -114,17 +114,10 @@ impl Trial {
         let scrapes = vec![InstanceScrape { instance: "one".to_owned(), started: 1.0, counters }];
         let scrapes = if command.is_some() { Scrapes::Skipped } else { Scrapes::Seen(scrapes) };
         let in_force = Some(self.record.epochs.current());
-        let endpoints = Endpoints {
-            canary_reachable: 1,
-            canary_total: 1,
-            stable_reachable: 1,
-            stable_total: 1,
-            canary_awaited: false,
-        };
         let observe = |_: &Status, _: &ServiceRecord| Observation {
             scrapes: scrapes.clone(),
             in_force,
-            endpoints,
+            endpoints: ONE_EACH,
             ..Observation::default()
         };
         let (shop, mut record) = (name("shop"), self.record.clone());

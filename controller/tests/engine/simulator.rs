@@ -101,6 +101,10 @@ pub(crate) fn steps(shares: &[&str]) -> Vec<Step> {
     shares.iter().map(|share| share.parse().expect("a step")).collect()
 }
 
+/// An endpoint of each version, which can be reached.
+pub(crate) const ONE_EACH: Endpoints =
+    Endpoints { canary_reachable: 1, canary_total: 1, stable_reachable: 1, stable_total: 1, canary_awaited: false };
+
 /// A canary policy that is quick to judge.
 pub(crate) fn canary(shares: &[&str]) -> Policy {
     Policy {
@@ -147,13 +151,7 @@ impl Simulation {
             now_ms,
             acknowledges: true,
             readable: true,
-            endpoints: Endpoints {
-                canary_reachable: 1,
-                canary_total: 1,
-                stable_reachable: 1,
-                stable_total: 1,
-                canary_awaited: false,
-            },
+            endpoints: ONE_EACH,
             tripped: false,
             gates,
             restarts: false,

@@ -9,11 +9,11 @@ use serde_json::Value;
 use tidegate_config::policy::{Latency, MaxHarm, Policy};
 use tidegate_config::{Share, Span};
 use tidegate_controller::engine::{
-    ArmCounters, ArmRow, Endpoints, EpochShares, InstanceScrape, Observation, Phase, Scrapes, ServiceCounters, Status,
-    Timestamp, decide,
+    ArmCounters, ArmRow, EpochShares, InstanceScrape, Observation, Phase, Scrapes, ServiceCounters, Status, Timestamp,
+    decide,
 };
 
-use crate::simulator::{canary, name, start};
+use crate::simulator::{ONE_EACH, canary, name, start};
 
 fn rows(value: &Value) -> Vec<Vec<Value>> {
     serde_json::from_value(value["rows"].clone()).expect("rows")
@@ -56,16 +56,14 @@ impl Trace {
     }
 
     fn look(&mut self, scrapes: Scrapes) {
-        let endpoints = Endpoints {
-            canary_reachable: 1,
-            canary_total: 1,
-            stable_reachable: 1,
-            stable_total: 1,
-            canary_awaited: false,
-        };
         let in_force = Some(self.generation);
-        let observation =
-            Observation { scrapes, in_force, epochs: self.epochs.clone(), endpoints, ..Observation::default() };
+        let observation = Observation {
+            scrapes,
+            in_force,
+            epochs: self.epochs.clone(),
+            endpoints: ONE_EACH,
+            ..Observation::default()
+        };
         self.status = decide(&self.status, &observation, Timestamp::from_millis(self.now_ms)).status;
         self.settle();
     }

@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
 use super::object::Object;
 use crate::world::Key;
 
@@ -34,19 +37,39 @@ fn change(object: &Object) -> Option<Finalizers> {
     // Where nothing can be carried out any more, as where its Service is gone, nothing is waited for. Until it goes, though:
     // what cannot be read may be in the status still.
     let done = if object.asked.is_some() { !waits } else { object.leaves };
-    let removes = has && done;
-    let others = || object.finalizers.iter().filter(|it| *it != FINALIZER).cloned();
-    let all = match (adds, removes) {
-        (true, _) => others().chain([FINALIZER.to_owned()]).collect(),
-        (_, true) => others().collect(),
-        _ => return None,
-    };
-    Some(Finalizers { rollout: object.key.clone(), version: object.version.clone(), all })
+    let (rollout, version) = (object.key.clone(), object.version.clone());
+    if adds {
+        let all = others(&object.finalizers).chain([FINALIZER.to_owned()]).collect();
+        return Some(Finalizers { rollout, version, all });
+    }
+    (has && done).then(|| Finalizers { rollout, version, all: others(&object.finalizers).collect() })
+}
+
+fn others(finalizers: &[String]) -> impl Iterator<Item = String> {
+    finalizers.iter().filter(|it| *it != FINALIZER).cloned()
+}
+
+fn is_among(finalizers: &[String]) -> bool {
+    finalizers.iter().any(|it| it == FINALIZER)
+}
+
+impl Finalizers {
+    /// An object without ours; `None` where it has not.
+    pub fn without_ours(object: &impl Resource) -> Option<Self> {
+        let all = object.finalizers();
+        let version = object.resource_version().unwrap_or_default();
+        is_among(all).then(|| Self { rollout: Key::of(object), version, all: others(all).collect() })
+    }
+
+    /// What is to be merged into the object, as long as it is in that state.
+    pub fn patch(&self) -> Value {
+        json!({"metadata": {"resourceVersion": self.version, "finalizers": self.all}})
+    }
 }
 
 impl Object {
     /// Whether it has our finalizer.
     pub(super) fn is_bound(&self) -> bool {
-        self.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+        is_among(&self.finalizers)
     }
 }

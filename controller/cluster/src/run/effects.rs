@@ -16,7 +16,6 @@ use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use tidegate_config::Problems;
 use tidegate_controller::clock::Clock;
 use tokio::sync::watch;
@@ -32,9 +31,7 @@ use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};
 use crate::lead::gates::{self, Gate};
 use crate::lead::infrastructure::{Applied, FIELD_MANAGER, authority};
-use crate::lead::{
-    Annotated, Annotations, Change, Finalizers, Gating, News, annotated, finalizers, gating, scales, undos,
-};
+use crate::lead::{Annotated, Annotations, Change, Gating, News, annotated, finalizers, gating, scales, undos};
 use crate::leader::holds;
 use crate::rollout_object::{Rollout, conditions};
 use crate::versions::is_ready;
@@ -171,11 +168,11 @@ impl Effects {
     /// Keeps rollout objects whose status is still needed, and lets the others go.
     async fn finalizers(&self, picture: &Picture) -> bool {
         let mut all = true;
-        for Finalizers { rollout, version, all: wanted } in finalizers(&picture.rollouts) {
-            let api: Api<Rollout> = namespaced(&self.client, &rollout.namespace);
-            let patch = json!({"metadata": {"resourceVersion": version, "finalizers": wanted}});
+        for wanted in finalizers(&picture.rollouts) {
+            let Key { namespace, name } = &wanted.rollout;
+            let api: Api<Rollout> = namespaced(&self.client, namespace);
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            all &= told(&rollout, api.patch(&rollout.name, &params, &Patch::Merge(patch)).await.map(drop));
+            all &= told(&wanted.rollout, api.patch(name, &params, &Patch::Merge(wanted.patch())).await.map(drop));
         }
         all
     }

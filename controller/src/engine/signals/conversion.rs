@@ -43,11 +43,6 @@ pub(crate) struct Labels {
 
 impl Conversion {
     pub(super) fn new(conversion: &policy::Conversion, policy: &Policy, plan: &Plan) -> Self {
-        let schedule = Schedule::over(plan.intervals(policy));
-        let bet = |claim: Claim| {
-            let process = Process::new(claim.alternatives(), schedule, 1.0);
-            Bet { claim, process }
-        };
         let margin = conversion.non_inferiority_ratio();
         let (goal, harm) = match conversion.goal {
             Goal::Superiority => (Some(Claim::Superior), 1.0),
@@ -55,22 +50,21 @@ impl Conversion {
             Goal::NonInferiority => (Some(Claim::NotInferior { margin }), margin),
             Goal::Guardrail => (None, 1.0),
         };
-        Self {
-            goal: goal.map(bet),
-            harm: bet(Claim::Harmful { margin: harm }),
-            counts_per_visitor: plan.counts_per_visitor,
-            stable_closed: 0,
-            stable_converted: 0,
-        }
+        Self::on(goal, harm, policy, plan)
     }
 
     /// Bets that a version loses conversions which another one that is tried would have had.
     pub(super) fn against_rival(policy: &Policy, plan: &Plan) -> Self {
-        let claim = Claim::Harmful { margin: 1.0 };
-        let process = Process::new(claim.alternatives(), Schedule::over(plan.intervals(policy)), 1.0);
+        Self::on(None, 1.0, policy, plan)
+    }
+
+    /// Bets on a goal, if there is one, and on harm: fewer conversions than `margin` times the other version's.
+    fn on(goal: Option<Claim>, margin: f64, policy: &Policy, plan: &Plan) -> Self {
+        let schedule = Schedule::over(plan.intervals(policy));
+        let bet = |claim: Claim| Bet { claim, process: Process::new(claim.alternatives(), schedule, 1.0) };
         Self {
-            goal: None,
-            harm: Bet { claim, process },
+            goal: goal.map(bet),
+            harm: bet(Claim::Harmful { margin }),
             counts_per_visitor: plan.counts_per_visitor,
             stable_closed: 0,
             stable_converted: 0,
