@@ -118,6 +118,9 @@ pub const SCRAPE_TIMEOUT_SECONDS: u32 = 5;
 pub const DECISIONS_MAX: usize = 1_000;
 /// Intervals of evidence kept for the report of one rollout; past that neighbours of one epoch are merged.
 pub const INTERVALS_MAX: usize = 4_096;
+/// Marks of proxies' counters in what is remembered of a rollout, of all versions that it tries: one for each proxy, version
+/// and epoch. Of the oldest epochs nothing more is read then. A status has room for twice as many.
+pub const MARKS_MAX: usize = 8_192;
 /// Gates of a `Rollout` object: each may hold up every version.
 pub const GATES_MAX: usize = 16;
 /// Characters of the id of a command to a `Rollout` object that are heeded: it is repeated in the status.

@@ -1,11 +1,12 @@
 //! From counters that only grow to what happened since the last look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tidegate_config::Name;
+use tidegate_config::limits::{MARKS_MAX, PROXIES_MAX};
 
-use super::observation::{ArmCounters, ArmRow, InstanceScrape};
+use super::observation::{ArmCounters, ArmRow, EpochShares, InstanceScrape};
 
 /// What each proxy had counted when it was last read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -40,9 +41,6 @@ pub(crate) struct Read<'a> {
 /// Growth by epoch.
 pub(crate) type Interval = BTreeMap<u64, Growth>;
 
-/// Proxies remembered at once. More than any deployment has; a name that changes with every restart must not grow memory.
-const INSTANCES_MAX: usize = 4_096;
-
 /// Events in one interval of one process that are still believed: an hour at 300 million a second. Sums of such numbers
 /// never overflow.
 const GROWTH_MAX: u64 = 1 << 40;
@@ -51,6 +49,13 @@ impl Cursors {
     /// Whether no proxy was ever read.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Forgets everything of epochs that are read no more.
+    pub(crate) fn forget(&mut self, known: impl Fn(u64) -> bool) {
+        for cursor in self.0.values_mut() {
+            cursor.rows.retain(|row| known(row.epoch));
+        }
     }
 
     /// Takes in one scrape of every proxy that answered and returns what grew, summed over the proxies.
@@ -64,6 +69,8 @@ impl Cursors {
         known: impl Fn(u64) -> bool,
     ) -> Interval {
         let mut interval = Interval::new();
+        let proxies_max = read.proxies_max();
+        self.make_room(scrapes, proxies_max);
         for scrape in scrapes {
             let concerns = |row: &&ArmRow| known(row.epoch);
             let rows: Vec<ArmRow> =
@@ -83,16 +90,44 @@ impl Cursors {
                 };
                 add(arm, &counters);
             }
-            if self.0.len() < INSTANCES_MAX {
+            if self.0.len() < proxies_max {
                 let rows = remember(rows, before.unwrap_or_default(), &known);
                 self.0.insert(scrape.instance.clone(), Cursor { started, rows });
             }
         }
         interval
     }
+
+    /// Where there would be too many, those that do not answer now are forgotten: most of them are gone, and names that
+    /// change with every restart must not keep new ones out.
+    fn make_room(&mut self, scrapes: &[InstanceScrape], proxies_max: usize) {
+        let new = scrapes.iter().filter(|scrape| !self.0.contains_key(&scrape.instance)).count();
+        if self.0.len() + new > proxies_max {
+            let there: BTreeSet<&str> = scrapes.iter().map(|scrape| scrape.instance.as_str()).collect();
+            self.0.retain(|instance, _| there.contains(instance.as_str()));
+        }
+    }
 }
 
 impl Read<'_> {
+    /// The first of these epochs, oldest first, that is read: as many of the newest as there may be marks for, one at least.
+    /// What comes late in an older one, conversions above all, is left out for all versions alike.
+    pub(crate) fn oldest(self, epochs: &[EpochShares], proxies: usize) -> u64 {
+        let each = self.marks_of_epoch().saturating_mul(proxies).max(1);
+        let kept = (MARKS_MAX / each).max(1);
+        epochs.get(epochs.len().saturating_sub(kept)).map_or(0, |oldest| oldest.epoch)
+    }
+
+    /// How many proxies are read at most: such that one epoch fits.
+    fn proxies_max(self) -> usize {
+        PROXIES_MAX.min(MARKS_MAX / self.marks_of_epoch())
+    }
+
+    /// Marks of a proxy for each epoch, in the statuses of all versions that are tried together.
+    const fn marks_of_epoch(self) -> usize {
+        (self.rivals.len() + 2) * (self.rivals.len() + 1)
+    }
+
     /// What is read of a row; `None`: nothing.
     fn part(&self, row: &ArmRow) -> Option<ArmRow> {
         if row.version == *self.canary || row.version == *self.stable {
@@ -208,6 +243,8 @@ pub(crate) fn add_buckets(sum: &mut Vec<u64>, more: &[u64]) {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_config::Share;
+
     use super::*;
 
     fn scrape(instance: &str, started: f64, rows: &[(&str, u64, u64, u64)]) -> InstanceScrape {
@@ -256,5 +293,33 @@ mod tests {
             &[(8, 1, 0)],
             "a row that was left out once is not counted anew",
         );
+    }
+
+    #[test]
+    fn marks_are_kept_for_as_many_epochs_and_proxies_as_there_is_room_for() {
+        let names: Vec<Name> = ["v2", "v1", "v3", "v4", "v5"].map(|text| text.parse().expect("a name")).to_vec();
+        let two = Read { canary: &names[0], stable: &names[1], rivals: &[] };
+        let five = Read { rivals: &names[2..], ..two };
+        let epochs: Vec<_> = (1..=10).map(|epoch| EpochShares::of_two(epoch, Share::ZERO, Share::ALL)).collect();
+        for (read, proxies, oldest) in
+            [(two, 0, 1), (two, 2, 1), (two, 409, 1), (two, 1_000, 7), (two, 4_096, 10), (five, 20, 1), (five, 409, 10)]
+        {
+            assert_eq!(read.oldest(&epochs, proxies), oldest, "{proxies} proxies");
+        }
+        assert_eq!((two.oldest(&[], 3), two.proxies_max(), five.proxies_max()), (0, 4_096, 409));
+
+        let count = |range: std::ops::Range<usize>| {
+            range.map(|proxy| scrape(&proxy.to_string(), 1.0, &[("v2", 7, 1, 0), ("v2", 8, 1, 0)])).collect::<Vec<_>>()
+        };
+        let mut cursors = Cursors::default();
+        cursors.advance(&count(0..300), five, |_| true);
+        cursors.advance(&count(200..400), five, |_| true);
+        assert_eq!(cursors.0.len(), 400, "one that does not answer once is remembered");
+        cursors.advance(&count(250..500), five, |_| true);
+        assert_eq!(cursors.0.len(), 250, "unless there is no room");
+        cursors.advance(&count(0..500), five, |_| true);
+        assert_eq!(cursors.0.len(), 409, "and past that nobody is read");
+        cursors.forget(|epoch| epoch > 7);
+        assert!(cursors.0.values().all(|cursor| cursor.rows.len() == 1 && cursor.rows[0].epoch == 8));
     }
 }

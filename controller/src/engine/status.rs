@@ -124,6 +124,9 @@ pub struct Status {
     pub(crate) timers: Timers,
     pub(crate) first_epoch: Option<u64>,
     pub(crate) cursors: Cursors,
+    /// The first epoch that is still read, where older ones had to be left.
+    #[serde(default)]
+    pub(crate) oldest_read: u64,
     pub(crate) signals: Signals,
     pub(crate) log: EvidenceLog,
     pub(crate) warm: bool,
@@ -189,6 +192,7 @@ impl Status {
             timers: Timers::default(),
             first_epoch: None,
             cursors: Cursors::default(),
+            oldest_read: 0,
             signals,
             log: EvidenceLog::default(),
             warm: false,

@@ -133,7 +133,18 @@ impl<'a> Turn<'a> {
         }
         let status = &mut self.status;
         let read = Read { canary: &status.canary, stable: &status.stable, rivals: &status.rivals };
-        let known = |epoch| epochs.binary_search_by_key(&epoch, |known: &EpochShares| known.epoch).is_ok();
+        let oldest = read.oldest(epochs, scrapes.len());
+        let known = |oldest| {
+            move |epoch| {
+                epoch >= oldest && epochs.binary_search_by_key(&epoch, |known: &EpochShares| known.epoch).is_ok()
+            }
+        };
+        if oldest > status.oldest_read {
+            // For good: what is read again would count anew.
+            status.oldest_read = oldest;
+            status.cursors.forget(known(oldest));
+        }
+        let known = known(status.oldest_read);
         let interval = status.cursors.advance(scrapes, read, known);
         let failed = interval
             .values()

@@ -2,7 +2,7 @@
 
 use tidegate_cluster::rollout_object::{Memory, RolloutStatus};
 use tidegate_config::policy::{Policy, Strategy};
-use tidegate_config::{Name, RolloutId, Share, Span};
+use tidegate_config::{Name, RolloutId, Share, Span, limits};
 use tidegate_controller::engine::{
     ArmCounters, ArmRow, EpochShares, InstanceScrape, Observation, Scrapes, ServiceCounters, Start, Status, Timestamp,
     decide,
@@ -81,15 +81,17 @@ fn remembered(proxies: u64, canaries: &[&str]) -> Memory {
 }
 
 #[test]
-fn a_thousand_proxies_fit_and_come_back() {
-    for (proxies, canaries) in
-        [(2, &["6b5d4c9f7b"][..]), (400, &["6b5d4c9f7b", "5c6d7e8f90"]), (1_000, &["6b5d4c9f7b"])]
+fn as_many_marks_as_are_kept_fit_and_come_back() {
+    let names = ["6b5d4c9f7b", "5c6d7e8f90", "4d7e8f9a01", "3e8f9a0b12"];
+    for (proxies, canaries, plain) in
+        [(2, 1, true), (409, 1, false), (1_000, 1, false), (4_096, 1, false), (1_365, 2, false), (409, 4, false)]
     {
-        let memory = remembered(proxies, canaries);
+        let memory = remembered(proxies, &names[..canaries]);
         let mut status = RolloutStatus::default();
         status.remember(&memory, "me").unwrap();
         let record = status.record.as_ref().unwrap();
-        assert_eq!(record.starts_with('{'), proxies == 2, "a short one stays readable: {} bytes", record.len());
+        assert_eq!(record.starts_with('{'), plain, "a short one stays readable: {} bytes", record.len());
+        assert!(record.len() < limits::OBJECT_RECORD_BYTES_MAX / 2, "{proxies} proxies: {} bytes", record.len());
         assert_eq!(status.remembered().unwrap(), Some(memory), "{proxies} proxies");
     }
 }
