@@ -24,6 +24,7 @@ pub mod ca;
 pub mod catalog;
 mod digest;
 pub mod distribute;
+pub mod events;
 pub mod feeds;
 pub mod gateway;
 pub mod issuer;

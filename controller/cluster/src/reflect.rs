@@ -17,10 +17,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::events::Events;
 use crate::gateway::Installation;
+use crate::lead::News;
 use crate::world::{Index, Key, Objects, World};
 
-pub use kept::Kept;
+pub use kept::{Kept, Unreadable};
 use referred::Referred;
 
 /// Changes that come within this time of each other make one world: a rollout of a Deployment is many events.
@@ -46,6 +48,8 @@ pub struct Keeper {
     state: Mutex<State>,
     changed: Notify,
     published: watch::Sender<Option<Arc<World>>>,
+    /// Where it is told of an object that cannot be read.
+    events: Events,
 }
 
 #[derive(Debug, Default)]
@@ -57,8 +61,8 @@ struct State {
 
 impl Keeper {
     /// A world that is empty yet.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), published: watch::Sender::new(None) })
+    pub fn new(events: Events) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), published: watch::Sender::new(None), events })
     }
 
     /// The worlds, the newest only; `None` until everything has been listed once.
@@ -139,8 +143,10 @@ impl Keeper {
                 object.trim();
                 Some((key, Arc::new(object)))
             }
-            Err(error) => {
+            Err(unreadable) => {
+                let Unreadable { object, error } = *unreadable;
                 let kind = K::kind(&());
+                self.events.once(object, &News::of_unreadable(&error));
                 eprintln!("tidegate-controller: {kind} {key}: {error}. It stays as it was when it could be read last.");
                 let known = self.with(|state| K::objects(&mut state.world).get(&key).cloned())?;
                 Some((key, known))
@@ -263,7 +269,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_stays_as_it_was() {
-        let keeper = Keeper::new();
+        let (events, mut told) = Events::new();
+        let keeper = Keeper::new(events);
         let route = |name: &str, kind: Value| {
             let filters = json!([{"type": kind, "requestHeaderModifier": {"remove": ["a"]}}]);
             let object = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
@@ -272,6 +279,10 @@ mod tests {
         };
         let newer = || json!("FilterOfTomorrow");
         assert!(keeper.read::<HttpRoute>(route("a", newer())).is_none(), "it was never known");
+        let event = format!("{:?}", told.try_recv().unwrap());
+        for part in ["\"HTTPRoute\"", "\"a\"", "Unreadable", "FilterOfTomorrow"] {
+            assert!(event.contains(part), "{part}: {event}");
+        }
         let (key, known) = keeper.read::<HttpRoute>(route("a", json!("RequestHeaderModifier"))).unwrap();
         assert_eq!(key, Key::new("n", "a"));
         keeper.change(|world| world.http_routes.insert(key, Arc::clone(&known)));

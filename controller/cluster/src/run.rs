@@ -2,7 +2,6 @@
 //! cluster's objects to what they should be.
 
 mod effects;
-pub mod events;
 mod health;
 mod jobs;
 mod known;
@@ -42,6 +41,7 @@ use tokio::task::JoinSet;
 use crate::authority_secret::{AuthorityError, authorities};
 use crate::ca::{CaError, Leaf};
 use crate::distribute::{Acknowledged, Distribution, Identity, JwkSet, Tokens};
+use crate::events::{self, Events};
 use crate::feeds::Feeds;
 use crate::gateway::{Installation, Range};
 use crate::issuer::{IssuerError, follow_keys, issuer};
@@ -49,7 +49,6 @@ use crate::keys::{KeysError, keys};
 use crate::leader::stand;
 use crate::reflect::{Keeper, Kept, Scope};
 use crate::rollout_object::Rollout;
-use events::Events;
 use known::Sidecars;
 use webhook::Webhook;
 
@@ -143,7 +142,9 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let (key_troubles, _) = watch::channel(None);
 
     let mut tasks = JoinSet::new();
-    let keeper = Keeper::new();
+    let (events, told) = Events::new();
+    tasks.spawn(events::write(client.clone(), options.identity.clone(), events.clone(), told));
+    let keeper = Keeper::new(events.clone());
     follow(&keeper, &mut tasks, &client, &options.namespaces);
     tasks.spawn(Arc::clone(&keeper).publish(client.clone(), options.gateways.clone()));
     tasks.spawn(follow_keys(client.clone(), jwks, key_troubles));
@@ -156,8 +157,6 @@ pub async fn run(client: Client, options: Options, shutdown: impl Future<Output 
     let (drawn, pictures) = watch::channel(None);
     tasks.spawn(picture::draw(keeper.worlds(), options.gateways.clone(), drawn));
     tasks.spawn(tell::tell(pictures.clone(), keys, feeds));
-    let (events, told) = Events::new();
-    tasks.spawn(events::write(client.clone(), options.identity.clone(), events.clone(), told));
     let (know, known) = watch::channel(None);
     tasks.spawn(known::know(pictures.clone(), trusted.clone(), sidecars, injected, know));
     let (end, ended) = watch::channel(false);

@@ -54,6 +54,12 @@ impl News {
         Some(Self { warns: true, reason: "UpdatedUnjudged", action: "Observing", note, id })
     }
 
+    /// What is told of an object that is of a newer definition than ours, or was stored before there was one.
+    pub fn of_unreadable(error: &str) -> Self {
+        let note = format!("It cannot be read, and stays in force as it was when it could be read last: {error}");
+        Self { warns: true, reason: "Unreadable", action: "Reading", note, id: format!("unreadable: {error}") }
+    }
+
     /// What is told where those who wait for a Deployment would give up before its rollout is over.
     pub(super) fn of_deadline(note: &str, memory: &Memory) -> Self {
         let rollout = memory.record.rollout.as_ref().map(|status| status.rollout.to_string()).unwrap_or_default();

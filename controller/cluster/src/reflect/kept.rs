@@ -9,7 +9,8 @@ use gateway_api::referencegrants::ReferenceGrant;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, Namespace, Node, Pod, PodCondition, PodReadinessGate, PodTemplateSpec, Secret, Service,
+    ConfigMap, Container, Namespace, Node, ObjectReference, Pod, PodCondition, PodReadinessGate, PodTemplateSpec,
+    Secret, Service,
 };
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::api::ObjectMeta;
@@ -24,6 +25,15 @@ use crate::versions::is_of_gate;
 use crate::webhook::fingerprint;
 use crate::world::{Objects, World};
 
+/// An object that is nothing that we can read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Which one.
+    pub object: ObjectReference,
+    /// Why not, in words.
+    pub error: String,
+}
+
 /// A kind that is kept.
 pub trait Kept: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
     /// What is watched: guarded, where an object may be of a newer definition than we know. One such object would else end
@@ -37,8 +47,8 @@ pub trait Kept: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + 
     ///
     /// # Errors
     ///
-    /// It is nothing that we can read; why, in words.
-    fn read(watched: Self::Watched) -> Result<Self, String>;
+    /// It is nothing that we can read.
+    fn read(watched: Self::Watched) -> Result<Self, Box<Unreadable>>;
     /// Takes out what nobody reads: with many pods, most of what they say.
     fn trim(&mut self) {
         trim_meta(self.meta_mut());
@@ -66,7 +76,7 @@ macro_rules! kept {
             fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
                 watched(client, scope)
             }
-            fn read(watched: Self) -> Result<Self, String> {
+            fn read(watched: Self) -> Result<Self, Box<Unreadable>> {
                 Ok(watched)
             }
             $(fn trim(&mut self) {
@@ -101,8 +111,18 @@ macro_rules! kept_as_far_as_read {
             fn watched(client: Client, scope: &Scope) -> (Api<Self::Watched>, watcher::Config) {
                 $watched(client, scope)
             }
-            fn read(watched: Self::Watched) -> Result<Self, String> {
-                watched.0.map_err(|invalid| invalid.error)
+            fn read(watched: Self::Watched) -> Result<Self, Box<Unreadable>> {
+                watched.0.map_err(|invalid| Box::new(Unreadable {
+                    object: ObjectReference {
+                        api_version: Some(Self::api_version(&()).into_owned()),
+                        kind: Some(Self::kind(&()).into_owned()),
+                        namespace: invalid.metadata.namespace,
+                        name: invalid.metadata.name,
+                        uid: invalid.metadata.uid,
+                        ..ObjectReference::default()
+                    },
+                    error: invalid.error,
+                }))
             }
         }
     )*};
@@ -125,7 +145,7 @@ macro_rules! kept_without_namespace {
             fn watched(client: Client, scope: &Scope) -> (Api<Self>, watcher::Config) {
                 watched_without_namespace(client, scope)
             }
-            fn read(watched: Self) -> Result<Self, String> {
+            fn read(watched: Self) -> Result<Self, Box<Unreadable>> {
                 Ok(watched)
             }
             fn trim(&mut self) {
@@ -151,7 +171,7 @@ impl Kept for Job {
         let (api, config) = watched(client, scope);
         (api, config.labels(GATE_LABEL))
     }
-    fn read(watched: Self) -> Result<Self, String> {
+    fn read(watched: Self) -> Result<Self, Box<Unreadable>> {
         Ok(watched)
     }
     fn trim(&mut self) {

@@ -21,11 +21,11 @@ use tidegate_controller::clock::Clock;
 use tokio::sync::watch;
 
 use super::Options;
-use super::events::Events;
 use super::picture::{Picture, Pictures};
 use super::rollouts::rollout;
 use super::scale;
 use super::undo;
+use crate::events::Events;
 use crate::gateway::infrastructure::{Setup, object_name, plan, proxies};
 use crate::gateway::status::{self, Deployed, class, gateway, http_route};
 use crate::gateway::{CONTROLLER_NAME, Compilation, Compiled, addresses};

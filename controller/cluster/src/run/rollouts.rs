@@ -13,9 +13,9 @@ use tidegate_controller::engine::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::events::Events;
 use super::jobs::{Done, carry_out};
 use super::picture::{Picture, Pictures};
+use crate::events::Events;
 use crate::lead::{Desk, Scraped, Scraper, Write, is_of_annotations};
 use crate::rollout_object::{Rollout, RolloutStatus};
 use crate::world::Key;

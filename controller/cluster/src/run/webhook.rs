@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::events::Events;
+use crate::events::Events;
 use crate::webhook::{Handled, Known, Notice, handle};
 
 const GREETING: Duration = Duration::from_secs(WEBHOOK_GREETING_SECONDS as u64);

@@ -5,6 +5,7 @@
 //! told under a name that follows from it, so that it is there once.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,6 +44,13 @@ pub struct Told {
     event: Event,
     /// What tells it from others, where it is told once.
     id: Option<String>,
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ObjectReference { kind, name, .. } = &self.regarding;
+        write!(f, "{kind:?} {name:?}: {} ({:?})", self.event.reason, self.event.note)
+    }
 }
 
 impl Events {
@@ -127,7 +135,8 @@ fn named(regarding: &ObjectReference, event: Event, id: &str, instance: &str) ->
     v1::Event {
         metadata: ObjectMeta {
             name: Some(format!("{}.{digest}", name.trim_end_matches(['-', '.']))),
-            namespace: regarding.namespace.clone(),
+            // What is in no namespace has its Events in this one; the API server takes them in no other.
+            namespace: regarding.namespace.clone().or_else(|| Some("default".to_owned())),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(jiff::Timestamp::now())),
@@ -209,6 +218,8 @@ mod tests {
             uid: Some(uid.into()),
             ..ObjectReference::default()
         };
+        let class = named(&regarding("u"), event("a class"), "1", "pod").metadata;
+        assert_eq!(class.namespace.as_deref(), Some("default"));
         let name = |uid: &str, id: &str| named(&regarding(uid), event(id), id, "pod").metadata.name.unwrap();
         assert_eq!(name("u", "1"), name("u", "1"));
         assert_ne!(name("u", "1"), name("u", "2"));
