@@ -23,7 +23,7 @@ use crate::stage::{NAMESPACE, Stage};
 use crate::way::{Through, Way};
 use crate::{Fault, say};
 
-/// What scales a Deployment.
+/// What scales a workload.
 const AUTOSCALER: &str = include_str!("../autoscaler.yaml");
 /// Until another replica leads, at most.
 const TAKEOVER_S: u64 = 60;
@@ -51,7 +51,7 @@ pub(crate) struct Disturb {
     /// How often the kubelet is started again.
     #[arg(long, default_value_t = 0)]
     kubelets: u32,
-    /// How often a horizontal autoscaler brings every Deployment from 2 pods to 10 and back.
+    /// How often a horizontal autoscaler brings every workload from 2 pods to 10 and back.
     #[arg(long, default_value_t = 0)]
     scalings: u32,
     /// Seconds between a replica's leading and the next of all this, at most.
@@ -220,13 +220,13 @@ async fn evict(cluster: &Cluster) -> Result<String, Fault> {
     }
 }
 
-/// Has autoscalers bring the Deployments of applications to ten pods and back to two: as many as they ask for at least.
+/// Has autoscalers bring the workloads of applications to ten pods and back to two: as many as they ask for at least.
 async fn scale() -> Result<(), Fault> {
-    let names = kubectl(&["-n", NAMESPACE, "get", "deployments", "-l", "app", "-o", "name"], "").await?;
+    let path = r#"jsonpath={range .items[*]}{.kind} {.metadata.name}{"\n"}{end}"#;
+    let workloads = kubectl(&["-n", NAMESPACE, "get", "deployments,statefulsets", "-l", "app", "-o", path], "").await?;
     for (least, pause) in [("2", 5), ("10", 40), ("2", 20)] {
-        for name in names.lines() {
-            let name = name.rsplit('/').next().unwrap_or_default();
-            let manifest = AUTOSCALER.replace("NAME", name).replace("LEAST", least);
+        for (kind, name) in workloads.lines().filter_map(|line| line.split_once(' ')) {
+            let manifest = AUTOSCALER.replace("KIND", kind).replace("NAME", name).replace("LEAST", least);
             kubectl(&["apply", "--server-side", "-f", "-"], &manifest).await?;
         }
         sleep(Duration::from_secs(pause)).await;
