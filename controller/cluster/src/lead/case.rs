@@ -1,7 +1,9 @@
 //! PURE. One rollout object as the leader works on it: what is asked for, what is remembered, and what must be written.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
+use siphasher::sip::SipHasher13;
 use tidegate_config::limits::OBJECT_DECISIONS_MAX;
 use tidegate_config::{Name, Service, Share};
 use tidegate_controller::engine::{Gates, Observation, Phase, Status, Timestamp};
@@ -35,7 +37,7 @@ const IDLE_WRITTEN_EVERY_MS: u64 = 60_000;
 const TRUSTED_MAX: usize = 16;
 /// Milliseconds between two looks at a Service without a rollout: enough to know its traffic.
 const IDLE_MS: u64 = 5_000;
-/// Milliseconds after which evidence is written even where nothing was decided: what a successor may have to read anew.
+/// Milliseconds in which evidence is written once even where nothing was decided: what a successor may have to read anew.
 const WRITTEN_EVERY_MS: u64 = 10_000;
 
 /// The moment at which a case is looked at.
@@ -72,6 +74,8 @@ pub struct Case {
     absence: Absence,
     /// How much of it is written.
     written: Written,
+    /// Milliseconds by which its times to be written differ from those of others.
+    offset: u64,
 }
 
 /// What of the memory the API server has.
@@ -95,7 +99,10 @@ impl Case {
     /// A case as it is written.
     pub fn new(asked: Asked, memory: Memory, now: Timestamp) -> Self {
         let written = Written { memory: memory.clone(), standing: Vec::new(), at: now };
-        Self { asked, memory, standing: Vec::new(), too_short: None, absence: Absence::default(), written }
+        let mut hasher = SipHasher13::new();
+        hasher.write(asked.name.as_str().as_bytes());
+        let offset = hasher.finish() % IDLE_WRITTEN_EVERY_MS;
+        Self { asked, memory, standing: Vec::new(), too_short: None, absence: Absence::default(), written, offset }
     }
 
     /// One look: what is asked for is followed, what is under way is judged by what the proxies told, a wish is obeyed.
@@ -195,8 +202,10 @@ impl Case {
         let came = !memory.record.traffic.counts_the_same(&self.memory.record.traffic);
         let judged = self.memory.record.under_way().is_some() && came;
         let every = if judged { WRITTEN_EVERY_MS } else { IDLE_WRITTEN_EVERY_MS };
+        // Each at moments of its own: hundreds that a new leader has taken over together must not all write together for ever.
+        let turn = |at: Timestamp| at.millis().wrapping_add(self.offset) / every;
         noticed(memory, standing) != noticed(&self.memory, &self.standing)
-            || now.millis_since(*at) >= every && !self.is_written(&self.memory)
+            || turn(now) > turn(*at) && !self.is_written(&self.memory)
     }
 
     /// Whether this is what we have written, as far as it is written at all.
@@ -296,4 +305,32 @@ fn retreat(record: &mut ServiceRecord) {
     };
     let arms = layout.capped(|_| Share::ZERO).arms;
     record.epochs.issue(&arms, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::manifests::asked;
+
+    #[test]
+    fn those_that_were_taken_over_together_are_written_one_after_the_other() {
+        let at = |second: u64| Timestamp::from_millis(1_700_000_000_000 + second * 1_000);
+        let first: Vec<u64> = (0..40)
+            .map(|number| {
+                let mut case = Case::new(asked(&format!("shop-{number}")), Memory::new(at(0)), at(0));
+                assert!((0..200).all(|second| !case.must_write(at(second))), "it is written as it is");
+                case.memory.trusted = vec!["aa".parse().unwrap()];
+                let first = (1..=60).find(|second| case.must_write(at(*second))).unwrap();
+                case.wrote(case.memory.clone(), Vec::new(), at(first));
+                case.memory.trusted.clear();
+                let next = (first..).find(|second| case.must_write(at(*second))).unwrap();
+                assert_eq!(next - first, 60, "once a minute");
+                first
+            })
+            .collect();
+        let moments: BTreeSet<_> = first.iter().collect();
+        assert!(moments.len() > 20, "{first:?}");
+    }
 }
