@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Service as KubeService, ServicePort};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use tidegate_config::{Address, Arm, Key as Secret, Name, Service, Share, Split, Version, Visitor};
 use tidegate_controller::publish::{Keys, salt, whole_seconds};
 use tidegate_controller::service_record::ServiceRecord;
@@ -16,11 +16,11 @@ use tidegate_controller::service_record::ServiceRecord;
 use crate::lead::Asked;
 use crate::rollout_object::Memory;
 use crate::site::{Ask, site};
-use crate::versions::{address, is_ready, selected, service_port};
+use crate::versions::{Held, Usable, address, is_open, is_ready, selected, service_port};
 use crate::world::{Key, World};
 
-use entries::Of;
 pub use entries::{Entries, Found};
+use entries::{Of, Pods};
 
 /// The label that says whose an `EndpointSlice` is (`kubernetes.io/service-name`).
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -96,13 +96,11 @@ impl<'a> Catalog<'a> {
     /// A port of a Service; `None` where there is no such.
     pub fn entry(&self, key: &Key, port: Option<&str>) -> Option<Found> {
         let service = self.world.services.get(key)?;
-        let released = self.released.get(key).map(|(asked, memory)| entries::Released {
-            asked: Arc::clone(asked),
-            memory: Arc::clone(memory),
-            pods: selected(self.world, key),
-            workloads: self.workloads.clone(),
-        });
-        let of = Of { service: Arc::clone(service), slices: self.world.slices_of(key), released };
+        let released = self.released.get(key).map(|(asked, memory)| (Arc::clone(asked), Arc::clone(memory)));
+        let slices = self.world.slices_of(key);
+        let pods = (released.is_some() || !slices.iter().any(|slice| slice.endpoints.iter().any(is_served)))
+            .then(|| Pods { selected: selected(self.world, key), workloads: self.workloads.clone() });
+        let of = Of { service: Arc::clone(service), slices, released, pods };
         self.entries.borrow_mut().get(key, port, of, || {
             let name = name_of(key, service, port)?;
             let divided = self.divided(key, service, port, &name);
@@ -157,7 +155,16 @@ impl<'a> Catalog<'a> {
         }
         let pods = selected(self.world, key);
         let ready = pods.iter().filter(|pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none());
-        ready.filter_map(|pod| address(pod, port)).map(Address::Ip).collect()
+        let ready: Vec<Address> = ready.filter_map(|pod| address(pod, port)).map(Address::Ip).collect();
+        if ready.is_empty() { self.unheard(key, port) } else { ready }
+    }
+
+    /// Who serves on nodes that nobody hears from: for a Service of which nobody else is left.
+    fn unheard(&self, key: &Key, port: &ServicePort) -> Vec<Address> {
+        let pods = selected(self.world, key);
+        let usable = Usable::of(self.world, pods.iter());
+        let there = pods.iter().filter(|pod| usable.has(pod) && is_open(pod) != Held::Shut);
+        there.filter_map(|pod| address(pod, port)).map(Address::Ip).collect()
     }
 
     fn plain(&self, key: &Key, service: &KubeService, port: Option<&str>, name: &Name) -> Option<Entry> {
@@ -173,6 +180,9 @@ impl<'a> Catalog<'a> {
         let wanted = port.name.as_deref().unwrap_or_default();
         let slices = self.world.slices_of(key);
         let mut endpoints: Vec<Address> = slices.iter().flat_map(|slice| addresses(slice, wanted)).collect();
+        if endpoints.is_empty() {
+            endpoints = self.unheard(key, port);
+        }
         endpoints.sort();
         endpoints.dedup();
         endpoints
@@ -206,15 +216,17 @@ fn split(
     })
 }
 
-/// The addresses of a slice that take requests on a port (`endpoints[].conditions.ready`: unset is ready).
+/// Whether an endpoint takes requests (`endpoints[].conditions.ready`: unset is ready).
+fn is_served(endpoint: &Endpoint) -> bool {
+    endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
+}
+
+/// The addresses of a slice that take requests on a port.
 fn addresses(slice: &EndpointSlice, port: &str) -> Vec<Address> {
     let ports = slice.ports.iter().flatten();
     let found = ports.into_iter().find(|it| it.name.as_deref().unwrap_or_default() == port).and_then(|it| it.port);
     let Some(number) = found.and_then(|port| u16::try_from(port).ok()) else { return Vec::new() };
-    let ready = slice
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true));
+    let ready = slice.endpoints.iter().filter(|endpoint| is_served(endpoint));
     let ips = ready.flat_map(|endpoint| &endpoint.addresses).filter_map(|ip| ip.parse().ok());
     ips.map(|ip| Address::Ip(std::net::SocketAddr::new(ip, number))).collect()
 }

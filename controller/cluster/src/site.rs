@@ -13,7 +13,7 @@ use tidegate_controller::service_record::ServiceRecord;
 
 use crate::rollout_object::GivenWay;
 use crate::versions::{
-    Discovery, Found, Roles, Unclear, Undiscovered, Way, address, discover, is_usable, roles, service_port,
+    Discovery, Found, Roles, Unclear, Undiscovered, Usable, Way, address, discover, roles, service_port,
 };
 use crate::world::{Key, World};
 use valve::Valve;
@@ -95,6 +95,7 @@ pub enum Unreleasable {
 pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[Name]) -> Result<Site, Unreleasable> {
     let port = port(world, ask)?;
     let discovery = discover(world, ask.service, ask.label, ask.given_way)?;
+    let usable = Usable::of(world, discovery.versions.values().flat_map(|found| &found.pods));
     let in_place = matches!(discovery.way, Way::InPlace(_));
     let Roles { stable, canary } = roles(world, &discovery, ask.label, remembered, trusted, ask.stable)?;
     let canary = canary.filter(|_| ask.canaries.is_empty());
@@ -104,7 +105,7 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let can = |name: &Name| {
         let found = discovery.versions.get(name);
         let remains = ask.under_way.is_some_and(|record| record.tried().any(|it| it.canary == *name));
-        remains || found.is_some_and(|found| ask.unstarted || usable(world, found) > 0)
+        remains || found.is_some_and(|found| ask.unstarted || count(usable, found) > 0)
     };
     let missing: Vec<Name> = named.iter().filter(|name| !can(name)).cloned().collect();
     let all = missing.is_empty() && !named.contains(&stable);
@@ -114,15 +115,15 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let promoted = |name: &Name| *name == stable || remembered == Some(name) || trusted.contains(name);
     let leaving = |name: &Name| in_place && tried.is_empty() && others.contains(&name) && promoted(name);
     let version = |(name, found): (&Name, &Found)| {
-        let share = if leaving(name) { part(world, &discovery, name) } else { Share::ZERO };
-        let endpoints = found.pods.iter().filter(|pod| is_usable(world, pod)).filter_map(|pod| address(pod, port));
+        let share = if leaving(name) { part(usable, &discovery, name) } else { Share::ZERO };
+        let endpoints = found.pods.iter().filter(|pod| usable.has(pod)).filter_map(|pod| address(pod, port));
         let endpoints = endpoints.map(Address::Ip).collect();
         let revision = Some(found.revision.clone());
         (name.clone(), Version { endpoints, share, revision, refuse: None })
     };
     let limited = if ask.ignores_capacity { &[] } else { tried.as_slice() };
-    let capacity = capacity(world, &discovery, ask.policy.strategy, limited, &stable);
-    let Valve { to_open, to_shut } = valve::of(world, &discovery, ask.opens, promoted);
+    let capacity = capacity(usable, &discovery, ask.policy.strategy, limited, &stable);
+    let Valve { to_open, to_shut } = valve::of(world, usable, &discovery, ask.opens, promoted);
     let versions = discovery.versions.iter().map(version).chain(gone).collect();
     let stays = |found: &Found| found.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none());
     let left = discovery.versions.iter().filter(|(_, found)| stays(found)).map(|(name, _)| name.clone()).collect();
@@ -152,34 +153,34 @@ fn port<'a>(world: &'a World, ask: &Ask<'_>) -> Result<&'a ServicePort, Unreleas
     })
 }
 
-fn usable(world: &World, found: &Found) -> usize {
-    found.pods.iter().filter(|pod| is_usable(world, pod)).count()
+fn count(usable: Usable<'_>, found: &Found) -> usize {
+    found.pods.iter().filter(|pod| usable.has(pod)).count()
 }
 
 /// The most visitors that the usable pods can take of each version that is tried. Of canaries all pods share the visitors, so
 /// it is their part in all of them; blue/green brings every visitor to the new ones, so as many as each of the stable version's
 /// takes now. Who comes when the stable version is gone shares with nobody.
 fn capacity(
-    world: &World,
+    usable: Usable<'_>,
     discovery: &Discovery,
     strategy: Strategy,
     tried: &[Name],
     stable: &Name,
 ) -> BTreeMap<Name, Share> {
-    let count = |name: &Name| discovery.versions.get(name).map_or(0, |found| usable(world, found));
-    let (stable, all) = (count(stable), count(stable) + tried.iter().map(count).sum::<usize>());
+    let pods = |name: &Name| discovery.versions.get(name).map_or(0, |found| count(usable, found));
+    let (stable, all) = (pods(stable), pods(stable) + tried.iter().map(pods).sum::<usize>());
     let of = |canary: &Name| match strategy {
-        Strategy::Canary => ratio(count(canary), all),
+        Strategy::Canary => ratio(pods(canary), all),
         Strategy::Recreate => Share::ALL,
-        Strategy::BlueGreen => ratio(count(canary).min(stable), stable.max(1)),
+        Strategy::BlueGreen => ratio(pods(canary).min(stable), stable.max(1)),
     };
     tried.iter().map(|canary| (canary.clone(), of(canary))).collect()
 }
 
 /// The part of a version in all usable pods.
-fn part(world: &World, discovery: &Discovery, version: &Name) -> Share {
-    let all = discovery.versions.values().map(|found| usable(world, found)).sum();
-    discovery.versions.get(version).map_or(Share::ZERO, |found| ratio(usable(world, found), all))
+fn part(usable: Usable<'_>, discovery: &Discovery, version: &Name) -> Share {
+    let all = discovery.versions.values().map(|found| count(usable, found)).sum();
+    discovery.versions.get(version).map_or(Share::ZERO, |found| ratio(count(usable, found), all))
 }
 
 fn ratio(part: usize, whole: usize) -> Share {

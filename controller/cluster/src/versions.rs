@@ -8,7 +8,7 @@ mod roles;
 
 pub use discover::{Discovery, Found, Undiscovered, Way, deployment_of, discover, selected, selects, workloads};
 pub(crate) use discover::{deployment_above, is_version, labelled, newest_revision, template_hash};
-pub use pods::{GATE, Held, MIGRATION, Owner, ip, is_open, is_ready, is_unscheduled, is_usable, owner};
+pub use pods::{GATE, Held, MIGRATION, Owner, Usable, ip, is_open, is_ready, is_unscheduled, owner};
 pub(crate) use pods::{REVISION_HASH, TEMPLATE_HASH, is_of_gate};
 pub use port::{address, service_port, takeovers};
 pub(crate) use roles::still;

@@ -42,15 +42,15 @@ pub struct Found {
 pub(super) struct Of {
     pub(super) service: Arc<Service>,
     pub(super) slices: Arc<List<EndpointSlice>>,
-    pub(super) released: Option<Released>,
+    pub(super) released: Option<(Arc<Asked>, Arc<Memory>)>,
+    /// Where it is released, or no slice has an endpoint that takes requests.
+    pub(super) pods: Option<Pods>,
 }
 
-/// What the versions of a released Service follow from.
+/// The pods of a Service, and what tells their versions and whether they serve.
 #[derive(Debug)]
-pub(super) struct Released {
-    pub(super) asked: Arc<Asked>,
-    pub(super) memory: Arc<Memory>,
-    pub(super) pods: Arc<List<Pod>>,
+pub(super) struct Pods {
+    pub(super) selected: Arc<List<Pod>>,
     /// The workloads and nodes of the whole cluster: they change seldom.
     pub(super) workloads: World,
 }
@@ -59,20 +59,16 @@ impl Of {
     /// Whether it is made of the very same objects.
     fn same(&self, other: &Self) -> bool {
         let released = match (&self.released, &other.released) {
-            (Some(one), Some(other)) => one.same(other),
-            (None, None) => true,
-            _ => false,
+            (Some((asked, memory)), Some((other_asked, other_memory))) => {
+                Arc::ptr_eq(asked, other_asked) && Arc::ptr_eq(memory, other_memory)
+            }
+            (one, other) => one.is_none() && other.is_none(),
         };
-        released && Arc::ptr_eq(&self.service, &other.service) && same(&self.slices, &other.slices)
-    }
-}
-
-impl Released {
-    fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.asked, &other.asked)
-            && Arc::ptr_eq(&self.memory, &other.memory)
-            && same(&self.pods, &other.pods)
-            && self.workloads.same(&other.workloads)
+        let pods = match (&self.pods, &other.pods) {
+            (Some(one), Some(other)) => same(&one.selected, &other.selected) && one.workloads.same(&other.workloads),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        released && pods && Arc::ptr_eq(&self.service, &other.service) && same(&self.slices, &other.slices)
     }
 }
 

@@ -45,6 +45,34 @@ fn a_service_that_is_not_released_has_its_ready_addresses() {
 }
 
 #[test]
+fn a_service_whose_nodes_are_all_unheard_of_has_its_pods() {
+    let node = "\n---\napiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {conditions: [{type: Ready, status: 'Unknown'}]}\n";
+    let nobody = SLICE
+        .replace("{ready: true}", "{ready: false}")
+        .replace("[10.0.0.1]", "[10.0.0.1], conditions: {ready: false}");
+    let on_it = |number, gate: &str| pod("shop-aa", number, "", gate).replace("spec: {", "spec: {nodeName: n1, ");
+    let ends = on_it(2, "none").replace("labels: {app", "deletionTimestamp: '2026-01-01T00:00:00Z', labels: {app");
+    let fails = on_it(3, "none").replace("ContainersReady, status: 'True'", "ContainersReady, status: 'False'");
+    let mut world =
+        world(&(SERVICE.to_owned() + &nobody + node + &on_it(0, "none") + &on_it(1, "shut") + &ends + &fails));
+    let mut entries = Entries::default();
+    let mut count = |world: &World| {
+        let released = Released::new();
+        let catalog = Catalog::new(world, &released, &KEYS, std::mem::take(&mut entries));
+        let found = catalog.entry(&shop(), None).unwrap();
+        entries = catalog.into_entries();
+        found.entry.service.versions[&name("all")].endpoints.len()
+    };
+    assert_eq!(count(&world), 1, "of those, one serves, and is not held");
+    add(&mut world, &on_it(4, "none"));
+    assert_eq!(count(&world), 2, "one more comes");
+    add(&mut world, &pod("shop-aa", 5, "", "none"));
+    assert_eq!(count(&world), 1, "on a node that is heard of");
+    add(&mut world, SLICE);
+    assert_eq!(count(&world), 2, "and the cluster itself sends requests to these");
+}
+
+#[test]
 fn ports_have_names_where_there_are_several() {
     let several = SERVICE.replace("[{port: 80", "[{name: web, port: 80}, {name: api, port: 81");
     let rows = [

@@ -117,6 +117,14 @@ fn a_dead_node_takes_its_pods_out() {
     assert_eq!(seen(&in_place(1, &more), Some("aa"), &[]).unwrap().service.canary, None);
     let alive = in_place(1, &more).replace("'Unknown'", "'True'");
     assert_eq!(seen(&alive, Some("aa"), &[]).unwrap().service.canary, Some(name("bb")));
+    // Nobody is heard of: that says more of the API server than of them.
+    let all = in_place(1, &more).replace("spec: {containers", "spec: {nodeName: n1, containers");
+    let site = seen(&all, Some("aa"), &[]).unwrap();
+    let counts: Vec<_> = site.service.versions.values().map(|version| version.endpoints.len()).collect();
+    assert_eq!((site.service.canary, counts), (Some(name("bb")), vec![3, 1]));
+    let fails = all.replace("ContainersReady, status: 'True'", "ContainersReady, status: 'False'");
+    let site = seen(&fails, Some("aa"), &[]).unwrap();
+    assert!(site.service.versions.values().all(|version| version.endpoints.is_empty()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tidegate_config::{Name, Share};
 
-use crate::versions::{Discovery, Found, Held, Way, is_open, is_usable};
+use crate::versions::{Discovery, Found, Held, Usable, Way, is_open};
 use crate::world::World;
 
 /// The gates.
@@ -20,6 +20,7 @@ pub(super) struct Valve {
 /// as that share is of the Deployment: its update goes on as far as the rollout has come.
 pub(super) fn of(
     world: &World,
+    usable: Usable<'_>,
     discovery: &Discovery,
     opens: Option<(&Name, Share)>,
     is_promoted: impl Fn(&Name) -> bool,
@@ -35,7 +36,8 @@ pub(super) fn of(
                 let spec = world.deployments.get(deployment).and_then(|it| it.spec.as_ref());
                 let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
                 let wanted = u64::from(share.ppm()) * u64::try_from(replicas).unwrap_or_default() / 1_000_000;
-                let Valve { to_open, to_shut } = opened_to(world, found, usize::try_from(wanted).unwrap_or(usize::MAX));
+                let Valve { to_open, to_shut } =
+                    opened_to(usable, found, usize::try_from(wanted).unwrap_or(usize::MAX));
                 valve.to_open.extend(to_open);
                 valve.to_shut.extend(to_shut);
             }
@@ -51,8 +53,8 @@ fn gated(found: &Found, state: Held) -> impl Iterator<Item = Arc<Pod>> {
 
 /// So many of a version's usable pods are open, those that are already before others, then the oldest. One without a gate
 /// counts. One that cannot be used now keeps its gate as it is: nothing comes to it.
-fn opened_to(world: &World, found: &Found, wanted: usize) -> Valve {
-    let mut usable: Vec<_> = found.pods.iter().filter(|pod| is_usable(world, pod)).cloned().collect();
+fn opened_to(usable: Usable<'_>, found: &Found, wanted: usize) -> Valve {
+    let mut usable: Vec<_> = found.pods.iter().filter(|pod| usable.has(pod)).cloned().collect();
     usable.sort_by_key(|pod| (is_open(pod) == Held::Shut, pod.creation_timestamp(), pod.name_any()));
     let rest = usable.split_off(wanted.min(usable.len()));
     Valve {
@@ -88,7 +90,9 @@ mod tests {
         let discovery = discover(&world, &Key::new("default", "shop"), "version", None).unwrap();
         let bb: Name = "bb".parse().unwrap();
         let share = Share::from_ppm(percent * 10_000).unwrap();
-        let Valve { mut to_open, to_shut } = of(&world, &discovery, Some((&bb, share)), |name| name.as_str() == "aa");
+        let usable = Usable::of(&world, discovery.versions.values().flat_map(|found| &found.pods));
+        let Valve { mut to_open, to_shut } =
+            of(&world, usable, &discovery, Some((&bb, share)), |name| name.as_str() == "aa");
         to_open.retain(|pod| pod.name_any() != "shop-aa-0");
         let names = |pods: Vec<Arc<Pod>>| pods.iter().map(|pod| pod.name_any().replace("shop-bb-", "")).collect();
         (names(to_open), names(to_shut))

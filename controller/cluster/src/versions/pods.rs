@@ -1,6 +1,7 @@
 //! PURE. What a pod says of itself: who owns it, whether it can take requests, whether our gate holds it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -66,22 +67,48 @@ pub(crate) fn controller_of(owners: Option<&Vec<OwnerReference>>) -> Option<&Own
     owners?.iter().find(|owner| owner.controller == Some(true))
 }
 
-/// Whether requests can be sent to a pod, whatever our gate says: it is not being ended, its containers are ready, so is
-/// its node, and every gate but ours is open. A dead node leaves `ContainersReady` as it was.
-pub fn is_usable(world: &World, pod: &Pod) -> bool {
+/// Which pods of a Service requests can be sent to, whatever our gate says: those that serve, on nodes that are ready. Where
+/// there is none, those of all nodes: no node has been heard from for a while after the API server was away, whereupon the cluster
+/// itself takes every pod for unready, and they serve all the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Usable<'a> {
+    world: &'a World,
+    anywhere: bool,
+}
+
+impl<'a> Usable<'a> {
+    /// Of these pods, all that there are behind a Service.
+    pub fn of(world: &'a World, mut pods: impl Iterator<Item = &'a Arc<Pod>>) -> Self {
+        let heard = Self { world, anywhere: false };
+        Self { anywhere: !pods.any(|pod| heard.has(pod)), ..heard }
+    }
+
+    /// Whether a pod is one of them.
+    pub fn has(self, pod: &Pod) -> bool {
+        serves(pod) && (self.anywhere || is_heard_of(self.world, pod))
+    }
+}
+
+/// Whether a pod is not being ended, its containers are ready, and every gate but ours is open. A dead node leaves all of that as
+/// it was.
+fn serves(pod: &Pod) -> bool {
     let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
-    let others = gates.filter(|gate| gate.condition_type != GATE);
+    let mut others = gates.filter(|gate| gate.condition_type != GATE);
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some())
+        && is_true(pod, "ContainersReady")
+        && others.all(|gate| is_true(pod, &gate.condition_type))
+}
+
+/// Whether the node of a pod is ready, as far as it is known.
+fn is_heard_of(world: &World, pod: &Pod) -> bool {
     let ready = |node: &Node| {
         let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
         conditions.filter(|condition| condition.type_ == "Ready").all(|condition| condition.status == "True")
     };
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
     let node = node.and_then(|name| world.nodes.get(&Key::new("", name.clone())));
-    pod.metadata.deletion_timestamp.is_none()
-        && pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some())
-        && is_true(pod, "ContainersReady")
-        && others.into_iter().all(|gate| is_true(pod, &gate.condition_type))
-        && node.is_none_or(|node| ready(node))
+    node.is_none_or(|node| ready(node))
 }
 
 /// Whether our gate holds a pod.
