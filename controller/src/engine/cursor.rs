@@ -51,28 +51,24 @@ impl Cursors {
         self.0.is_empty()
     }
 
-    /// Forgets everything of epochs that are read no more.
-    pub(crate) fn forget(&mut self, known: impl Fn(u64) -> bool) {
+    /// Forgets everything of epochs that are not these.
+    pub(crate) fn forget(&mut self, epochs: &[EpochShares]) {
         for cursor in self.0.values_mut() {
-            cursor.rows.retain(|row| known(row.epoch));
+            cursor.rows.retain(|row| is_of(epochs, row));
         }
     }
 
-    /// Takes in one scrape of every proxy that answered and returns what grew, summed over the proxies.
+    /// Takes in one scrape of every proxy that answered and returns what grew in these epochs, oldest first, summed over the
+    /// proxies.
     ///
     /// A proxy that was not read before, or that has started again, only sets its mark: what it counted meanwhile cannot
     /// be dated, so it is left out for all counters at once. A proxy that was missed brings one longer interval.
-    pub(crate) fn advance(
-        &mut self,
-        scrapes: &[InstanceScrape],
-        read: Read<'_>,
-        known: impl Fn(u64) -> bool,
-    ) -> Interval {
+    pub(crate) fn advance(&mut self, scrapes: &[InstanceScrape], read: Read<'_>, epochs: &[EpochShares]) -> Interval {
         let mut interval = Interval::new();
-        let proxies_max = read.proxies_max();
+        let proxies_max = read.proxies_max(epochs.len());
         self.make_room(scrapes, proxies_max);
         for scrape in scrapes {
-            let concerns = |row: &&ArmRow| known(row.epoch);
+            let concerns = |row: &&ArmRow| is_of(epochs, row);
             let rows: Vec<ArmRow> =
                 scrape.counters.rows.iter().filter(concerns).filter_map(|row| read.part(row)).collect();
             let started = scrape.started.to_bits();
@@ -91,7 +87,7 @@ impl Cursors {
                 add(arm, &counters);
             }
             if self.0.len() < proxies_max {
-                let rows = remember(rows, before.unwrap_or_default(), &known);
+                let rows = remember(rows, before.unwrap_or_default(), epochs);
                 self.0.insert(scrape.instance.clone(), Cursor { started, rows });
             }
         }
@@ -118,9 +114,9 @@ impl Read<'_> {
         epochs.get(epochs.len().saturating_sub(kept)).map_or(0, |oldest| oldest.epoch)
     }
 
-    /// How many proxies are read at most: such that one epoch fits.
-    fn proxies_max(self) -> usize {
-        PROXIES_MAX.min(MARKS_MAX / self.marks_of_epoch())
+    /// How many proxies are remembered at most: such that so many epochs of each fit.
+    fn proxies_max(self, epochs: usize) -> usize {
+        PROXIES_MAX.min(MARKS_MAX / self.marks_of_epoch() / epochs.max(1))
     }
 
     /// Marks of a proxy for each epoch, in the statuses of all versions that are tried together.
@@ -141,10 +137,15 @@ impl Read<'_> {
     }
 }
 
+/// Whether a row is of one of these epochs, oldest first.
+fn is_of(epochs: &[EpochShares], row: &ArmRow) -> bool {
+    epochs.binary_search_by_key(&row.epoch, |known| known.epoch).is_ok()
+}
+
 /// The marks after a scrape: its rows, and for what it left out the earlier ones, or else a row that comes back would
 /// count as new.
-fn remember(mut rows: Vec<ArmRow>, before: Vec<ArmRow>, known: impl Fn(u64) -> bool) -> Vec<ArmRow> {
-    for old in before.into_iter().filter(|old| known(old.epoch)) {
+fn remember(mut rows: Vec<ArmRow>, before: Vec<ArmRow>, epochs: &[EpochShares]) -> Vec<ArmRow> {
+    for old in before.into_iter().filter(|old| is_of(epochs, old)) {
         if !rows.iter().any(|row| row.epoch == old.epoch && row.version == old.version) {
             rows.push(old);
         }
@@ -261,13 +262,17 @@ mod tests {
         }
     }
 
+    fn epoch(number: u64) -> EpochShares {
+        EpochShares::of_two(number, Share::ZERO, Share::ALL)
+    }
+
     #[test]
     fn counters_become_growth_by_epoch() {
         let (canary, stable): (Name, Name) = ("v2".parse().expect("a name"), "v1".parse().expect("a name"));
+        let epochs: Vec<_> = (7..=8).map(epoch).collect();
         let mut cursors = Cursors::default();
         let mut check = |scrapes: &[InstanceScrape], expected: &[(u64, u64, u64)], why: &str| {
-            let interval =
-                cursors.advance(scrapes, Read { canary: &canary, stable: &stable, rivals: &[] }, |epoch| epoch >= 7);
+            let interval = cursors.advance(scrapes, Read { canary: &canary, stable: &stable, rivals: &[] }, &epochs);
             let found: Vec<_> = interval.iter().map(|(e, g)| (*e, g.canary.exposed, g.stable.failed)).collect();
             assert_eq!(found, expected, "{why}");
         };
@@ -300,26 +305,34 @@ mod tests {
         let names: Vec<Name> = ["v2", "v1", "v3", "v4", "v5"].map(|text| text.parse().expect("a name")).to_vec();
         let two = Read { canary: &names[0], stable: &names[1], rivals: &[] };
         let five = Read { rivals: &names[2..], ..two };
-        let epochs: Vec<_> = (1..=10).map(|epoch| EpochShares::of_two(epoch, Share::ZERO, Share::ALL)).collect();
+        let epochs: Vec<_> = (1..=10).map(epoch).collect();
         for (read, proxies, oldest) in
             [(two, 0, 1), (two, 2, 1), (two, 409, 1), (two, 1_000, 7), (two, 4_096, 10), (five, 20, 1), (five, 409, 10)]
         {
             assert_eq!(read.oldest(&epochs, proxies), oldest, "{proxies} proxies");
         }
-        assert_eq!((two.oldest(&[], 3), two.proxies_max(), five.proxies_max()), (0, 4_096, 409));
+        assert_eq!((two.oldest(&[], 3), two.proxies_max(1), five.proxies_max(1)), (0, 4_096, 409));
 
         let count = |range: std::ops::Range<usize>| {
             range.map(|proxy| scrape(&proxy.to_string(), 1.0, &[("v2", 7, 1, 0), ("v2", 8, 1, 0)])).collect::<Vec<_>>()
         };
         let mut cursors = Cursors::default();
-        cursors.advance(&count(0..300), five, |_| true);
-        cursors.advance(&count(200..400), five, |_| true);
+        cursors.advance(&count(0..300), five, &epochs[6..7]);
+        cursors.advance(&count(200..400), five, &epochs[6..7]);
         assert_eq!(cursors.0.len(), 400, "one that does not answer once is remembered");
-        cursors.advance(&count(250..500), five, |_| true);
+        cursors.advance(&count(250..500), five, &epochs[6..7]);
         assert_eq!(cursors.0.len(), 250, "unless there is no room");
-        cursors.advance(&count(0..500), five, |_| true);
+        cursors.advance(&count(0..500), five, &epochs[6..7]);
         assert_eq!(cursors.0.len(), 409, "and past that nobody is read");
-        cursors.forget(|epoch| epoch > 7);
+        cursors.advance(&count(0..10), five, &epochs);
+        assert_eq!(cursors.0.len(), 10, "there is less room for proxies where there are more epochs");
+        for number in 0..1_000 {
+            cursors.advance(&count(number..number + 10), five, &epochs);
+        }
+        assert_eq!(five.proxies_max(epochs.len()), 40);
+        assert!(cursors.0.len() <= 40, "names that change with every restart: {}", cursors.0.len());
+        assert!(cursors.0.values().any(|cursor| cursor.rows.len() == 2));
+        cursors.forget(&epochs[7..]);
         assert!(cursors.0.values().all(|cursor| cursor.rows.len() == 1 && cursor.rows[0].epoch == 8));
     }
 }

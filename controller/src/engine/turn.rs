@@ -133,19 +133,14 @@ impl<'a> Turn<'a> {
         }
         let status = &mut self.status;
         let read = Read { canary: &status.canary, stable: &status.stable, rivals: &status.rivals };
-        let oldest = read.oldest(epochs, scrapes.len());
-        let known = |oldest| {
-            move |epoch| {
-                epoch >= oldest && epochs.binary_search_by_key(&epoch, |known: &EpochShares| known.epoch).is_ok()
-            }
-        };
+        // For good: what is read again would count anew.
+        let oldest = read.oldest(epochs, scrapes.len()).max(status.oldest_read);
+        let (_, still_read) = epochs.split_at(epochs.partition_point(|known| known.epoch < oldest));
         if oldest > status.oldest_read {
-            // For good: what is read again would count anew.
             status.oldest_read = oldest;
-            status.cursors.forget(known(oldest));
+            status.cursors.forget(still_read);
         }
-        let known = known(status.oldest_read);
-        let interval = status.cursors.advance(scrapes, read, known);
+        let interval = status.cursors.advance(scrapes, read, still_read);
         let failed = interval
             .values()
             .fold(0_u64, |sum, growth| sum.saturating_add(growth.canary.failed).saturating_add(growth.stable.failed));
