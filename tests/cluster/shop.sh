@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # Others use what is set here; cluster.sh sets what is not.
-# What the scripts share that look at an application named shop, its Rollout and its visitors. Sourced after checks.sh, never run.
+# What the scripts share that look at an application named shop, its Rollout and its visitors. Sourced, never run: after
+# cluster.sh, and after checks.sh where something is checked.
 
 target=$(rustc -vV | sed -n 's/^host: //p')
 shop=$root/target/$target/pods/tidegate-shop

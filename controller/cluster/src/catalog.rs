@@ -17,7 +17,7 @@ use crate::lead::Asked;
 use crate::rollout_object::Memory;
 use crate::site::{Ask, site};
 use crate::versions::{Held, Usable, address, is_open, is_ready, selected, service_port};
-use crate::world::{Key, World};
+use crate::world::{Key, List, World};
 
 pub use entries::{Entries, Found};
 use entries::{Of, Pods};
@@ -98,7 +98,7 @@ impl<'a> Catalog<'a> {
         let service = self.world.services.get(key)?;
         let released = self.released.get(key).map(|(asked, memory)| (Arc::clone(asked), Arc::clone(memory)));
         let slices = self.world.slices_of(key);
-        let pods = (released.is_some() || !slices.iter().any(|slice| slice.endpoints.iter().any(is_served)))
+        let pods = (released.is_some() || !are_served(&slices))
             .then(|| Pods { selected: selected(self.world, key), workloads: self.workloads.clone() });
         let of = Of { service: Arc::clone(service), slices, released, pods };
         self.entries.borrow_mut().get(key, port, of, || {
@@ -180,7 +180,7 @@ impl<'a> Catalog<'a> {
         let wanted = port.name.as_deref().unwrap_or_default();
         let slices = self.world.slices_of(key);
         let mut endpoints: Vec<Address> = slices.iter().flat_map(|slice| addresses(slice, wanted)).collect();
-        if endpoints.is_empty() {
+        if !are_served(&slices) {
             endpoints = self.unheard(key, port);
         }
         endpoints.sort();
@@ -219,6 +219,11 @@ fn split(
 /// Whether an endpoint takes requests (`endpoints[].conditions.ready`: unset is ready).
 fn is_served(endpoint: &Endpoint) -> bool {
     endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
+}
+
+/// Whether the cluster itself sends requests to anybody in these slices.
+fn are_served(slices: &List<EndpointSlice>) -> bool {
+    slices.iter().any(|slice| slice.endpoints.iter().any(is_served))
 }
 
 /// The addresses of a slice that take requests on a port.

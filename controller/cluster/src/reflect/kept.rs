@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::api::ObjectMeta;
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, PartialObjectMetaExt};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -112,17 +112,10 @@ macro_rules! kept_as_far_as_read {
                 $watched(client, scope)
             }
             fn read(watched: Self::Watched) -> Result<Self, Box<Unreadable>> {
-                watched.0.map_err(|invalid| Box::new(Unreadable {
-                    object: ObjectReference {
-                        api_version: Some(Self::api_version(&()).into_owned()),
-                        kind: Some(Self::kind(&()).into_owned()),
-                        namespace: invalid.metadata.namespace,
-                        name: invalid.metadata.name,
-                        uid: invalid.metadata.uid,
-                        ..ObjectReference::default()
-                    },
-                    error: invalid.error,
-                }))
+                watched.0.map_err(|invalid| {
+                    let object = invalid.metadata.into_response_partial::<Self>().object_ref(&());
+                    Box::new(Unreadable { object, error: invalid.error })
+                })
             }
         }
     )*};
