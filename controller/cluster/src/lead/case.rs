@@ -28,7 +28,7 @@ use super::wish::Wish;
 use super::work::Work;
 use crate::rollout_object::conditions::Known;
 use crate::rollout_object::{Answered, Decision, GateStatus, Memory};
-use crate::site::{Site, site};
+use crate::site::{Site, Unreleasable, site};
 use crate::world::World;
 
 /// The same where nobody has come, or nothing is judged: only time passes then, or the recent traffic changes.
@@ -110,15 +110,17 @@ impl Case {
     /// While the versions cannot be told or no proxy serves them, nothing is decided but what somebody wishes.
     pub fn look(&mut self, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
         let world = moment.world;
-        let seen = site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted);
+        let before = self.memory.stable.clone();
+        let seen = self.site(world);
         if let Ok(site) = seen.as_ref()
             && moment.served.managed
         {
             ordinary::note(world, site, &mut self.memory);
         }
         let looked = self.turn(seen.as_ref().ok(), moment, wish);
-        // A promotion has changed who is stable.
-        let seen = site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted);
+        // What was decided has changed what follows: after a promotion, who is stable.
+        let same = looked.decided.is_empty() && self.memory.stable == before;
+        let seen = if same { seen } else { self.site(world) };
         match &seen {
             Ok(site) => lay_out(site, &mut self.memory.record),
             Err(_) => retreat(&mut self.memory.record),
@@ -130,6 +132,11 @@ impl Case {
         let note = self.too_short.as_deref();
         self.standing = standing(&self.asked, &self.memory, &seen, moment, note);
         looked
+    }
+
+    /// The Service as it follows from the cluster, from what is asked for, and from what is remembered.
+    fn site(&self, world: &World) -> Result<Site, Unreleasable> {
+        site(world, &self.asked.ask(&self.memory), self.memory.stable.as_ref(), &self.memory.trusted)
     }
 
     fn turn(&mut self, site: Option<&Site>, moment: &Moment<'_>, wish: Option<Wish>) -> Outcome {
