@@ -96,7 +96,7 @@ where
             return Poll::Ready(End::Closed(Ok(())));
         }
         // Only now: a connection that is told to close before it has read what the client sent would lose it.
-        if watch.worker.draining.get() && !closing && watch.may_end() {
+        if watch.worker.leaving.get() && !closing && watch.may_end() {
             closing = true;
             Pin::new(&mut connection).graceful_shutdown();
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
@@ -262,20 +262,26 @@ impl Watch {
         Poll::Pending
     }
 
-    /// Whether a drained HTTP/1.1 connection may be told to end. While a request is under way its response says so to the
-    /// client. One that had a response just now may have sent its next request already, and would lose it.
+    /// Whether an HTTP/1.1 connection may be told to end. The response of a request that waits for its endpoint says so to the
+    /// client. One that has its response, or a part of it, does not know: it may have sent its next request already, and would
+    /// lose it.
     fn may_end(&self) -> bool {
+        let wait = self.activity.wait(true);
+        if !self.worker.draining.get() {
+            return wait == Wait::Endpoint;
+        }
         let now = self.worker.timer.now();
         let drained = self.drained.get().unwrap_or(now);
         self.drained.set(Some(drained));
-        match self.activity.wait(true) {
-            Wait::Transfer(_) | Wait::Endpoint => true,
-            Wait::Request(since) | Wait::Head(since) => {
-                let until = since.min(drained) + Timer::ticks(ONE_MORE);
-                self.deadline.set_at(until);
-                until <= now
-            }
-        }
+        let since = match wait {
+            Wait::Endpoint => return true,
+            Wait::Transfer(_) => return false,
+            Wait::Request(since) => since,
+            Wait::Head(since) => since.min(drained),
+        };
+        let until = since + Timer::ticks(ONE_MORE);
+        self.deadline.set_at(until);
+        until <= now
     }
 
     fn shortest(&self) -> Duration {

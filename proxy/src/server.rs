@@ -45,6 +45,7 @@ pub enum StartError {
 
 enum Command {
     Listen { listener: std::net::TcpListener, address: SocketAddr, stop: watch::Receiver<bool> },
+    Leave,
     Drain { deadline: Instant },
     Cut,
 }
@@ -194,6 +195,16 @@ impl Proxy {
         listen::probe(address).map_err(|source| StartError::Listen { address, source })
     }
 
+    /// Goes on taking clients, and has each HTTP/1.1 response say that its connection ends (RFC 9112 §9.6): by the time of
+    /// [`drain`](Self::drain) only connections are left that nobody uses. One that is closed while its client uses it loses
+    /// a request.
+    pub fn leave(&self) {
+        for worker in &self.commands {
+            // One that is gone has no clients.
+            let _ = worker.send(Command::Leave);
+        }
+    }
+
     /// Takes no more clients, lets requests end within `timeouts.drain`, and returns when all workers have stopped: how many
     /// requests had not ended and were cut.
     pub fn drain(&self) -> u32 {
@@ -256,8 +267,10 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
             biased;
             command = commands.recv() => match command {
                 Some(Command::Listen { listener, address, stop }) => listen(&worker, listener, address, stop),
+                Some(Command::Leave) => worker.leaving.set(true),
                 Some(Command::Drain { deadline }) => {
                     until = Some(deadline);
+                    worker.leaving.set(true);
                     worker.draining.set(true);
                     worker.timer.wake_all();
                 }

@@ -36,6 +36,8 @@ pub(crate) struct Worker {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) reporter: Reporter,
     pub(crate) log: Log,
+    /// Whether each HTTP/1.1 response is to say that its connection ends.
+    pub(crate) leaving: Cell<bool>,
     /// Whether connections are to end after the request they are at.
     pub(crate) draining: Cell<bool>,
     /// Client connections of this worker.
@@ -62,6 +64,7 @@ impl Worker {
             outbox: Rc::default(),
             reporter,
             log,
+            leaving: Cell::new(false),
             draining: Cell::new(false),
             connections: Cell::new(0),
             listening: Rc::default(),

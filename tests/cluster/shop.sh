@@ -3,14 +3,10 @@
 # What the scripts share that look at an application named shop, its Rollout and its visitors. Sourced, never run: after
 # cluster.sh, and after checks.sh where something is checked.
 
-target=$(rustc -vV | sed -n 's/^host: //p')
-shop=$root/target/$target/pods/tidegate-shop
-# The application, as a static program and as the image of pods.
-build_shop() {
-    RUSTFLAGS="-C target-feature=+crt-static" nice -n 19 cargo build --quiet --locked --profile pods --target "$target" \
-        --manifest-path "$root/Cargo.toml" --package tidegate-shop
-    "$here/image" tidegate.dev/shop:1 "$shop" >/dev/null
-}
+# shellcheck source=tests/cluster/programs.sh
+source "$here/programs.sh"
+# The application as the image of pods.
+build_shop() { build_programs && "$here/image" tidegate.dev/shop:1 "$shop" >/dev/null; }
 
 # The namespace that is looked at; whoever sources this sets it.
 space=

@@ -183,6 +183,11 @@ impl TestProxy {
         versions
     }
 
+    /// Has responses say that their connections end.
+    pub(crate) fn leave(&self) {
+        self.proxy.leave();
+    }
+
     /// Takes no more clients and returns when all requests have ended or been cut: how many were cut.
     pub(crate) fn drain(&self) -> u32 {
         self.proxy.drain()

@@ -68,6 +68,48 @@ fn a_response_that_begins_during_the_drain_says_that_the_connection_ends() {
 }
 
 #[test]
+fn while_a_proxy_leaves_each_response_says_so_and_idle_connections_stay() {
+    let backend = Backend::saying("ok");
+    let proxy = TestProxy::start(&one(&backend, ""));
+    let (mut used, mut idle) = (proxy.client(), proxy.client());
+    for client in [&mut used, &mut idle] {
+        assert_eq!(client.get("/").field("connection"), None);
+    }
+    proxy.leave();
+    until("new clients are told", || proxy.client().get("/").field("connection") == Some("close"));
+    for client in [&mut used, &mut idle] {
+        let answer = client.get("/");
+        assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
+        assert_eq!(client.rest(), "", "and the connection ends");
+    }
+}
+
+#[test]
+fn a_client_whose_response_had_begun_before_the_drain_has_its_next_request_answered() {
+    let gate = Gate::default();
+    let backend = halved(&gate);
+    let proxy = TestProxy::start(&one(&backend, ""));
+    let address = proxy.address();
+    let (mut client, mut silent) = (proxy.client(), proxy.client());
+    client.send(GET);
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"\r\n\r\nwh") {
+        begun.extend(client.bytes(1));
+    }
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| proxy.drain());
+        until("the port is closed", || Client::is_refused(address));
+        assert_eq!(silent.rest(), "", "whoever has nothing under way is told to go, so the worker knows");
+        gate.open();
+        assert_eq!(client.bytes(3), b"ole");
+        // It was not told that this was the last one.
+        let answer = client.get("/");
+        assert_eq!((answer.text(), answer.field("connection")), ("whole", Some("close")));
+        draining.join().unwrap();
+    });
+}
+
+#[test]
 fn idle_connections_end_at_once() {
     let backend = Backend::saying("ok");
     let proxy = TestProxy::with_workers(&one(&backend, ""), 2);

@@ -53,6 +53,7 @@ fn wrong_command_lines_are_told() {
             "invalid value 'b'",
         ),
         ([&controller[..], &["--workers", "0"]].concat(), "--workers"),
+        ([&controller[..], &["--leave", "3601"]].concat(), "3601 is not in 0..=3600"),
         (vec!["--config", "f", "--state-dir", "s", "--fallback", "a"], "--fallback"),
     ] {
         let output = program(&arguments).output().unwrap();

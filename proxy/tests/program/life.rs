@@ -70,6 +70,20 @@ fn a_second_signal_cuts_what_the_first_waits_for() {
 }
 
 #[test]
+fn a_proxy_that_leaves_is_not_ready_and_takes_clients_until_the_next_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let (arguments, _) = site(&directory);
+    let mut proxy = Running::start(&[&words(&arguments)[..], &["--leave", "60"]].concat());
+    let address = proxy.address();
+    proxy.leave();
+    assert_eq!(proxy.readiness(), 503);
+    assert_eq!(get(address, "/", "a\r\nx-tidegate-version: a"), (200, "one".to_owned()));
+    // Drains at once.
+    proxy.terminate();
+    assert_eq!(proxy.ended().code(), Some(0));
+}
+
+#[test]
 fn a_sidecar_passes_everything_on_until_it_knows_more() {
     let directory = tempfile::tempdir().unwrap();
     let (ca, token, state) = (path(&directory, "ca"), path(&directory, "token"), path(&directory, "state"));

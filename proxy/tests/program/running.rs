@@ -49,6 +49,12 @@ impl Running {
         after(&mut self.out, "draining");
     }
 
+    /// Sends SIGTERM and waits until the program leaves.
+    pub(crate) fn leave(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        after(&mut self.out, "leaving");
+    }
+
     /// Sends one more.
     pub(crate) fn hurry(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();

@@ -33,6 +33,16 @@ pub(crate) struct Options {
     /// Worker threads; without it one for each core
     #[arg(long, env = "TIDEGATE_WORKERS", value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Seconds after SIGTERM in which it still takes clients, while /readyz is 503 and HTTP/1.1 responses end their connections:
+    /// as long as it takes until whoever chooses between proxies has left this one out
+    #[arg(
+        long,
+        env = "TIDEGATE_LEAVE",
+        value_name = "SECONDS",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(0..=3600)
+    )]
+    pub(crate) leave: u64,
     /// Where metrics and health are. Anybody who can reach another address than a loopback one can read them there
     #[arg(long, env = "TIDEGATE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9900")]
     pub(crate) admin: SocketAddr,
@@ -107,7 +117,8 @@ Examples:
   tidegate-proxy --config tidegate.yaml --state-dir /var/lib/tidegate
 
 GET /readyz on the admin address is 200 while a publication is in force, or the fallback.
-SIGTERM and SIGINT let requests end (timeouts.drain), a second one cuts them.
+SIGTERM and SIGINT let requests end (timeouts.drain), a second one cuts them. With --leave
+it goes on for so long before; one more signal ends that.
 
 Exit codes:
   0  stopped by a signal

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_config::{Config, Key, Limits, Problems, Publication};
 use tidegate_proxy::subscribe::{Controller, Kept, KeptError, Newest, subscribe};
@@ -73,6 +73,7 @@ async fn serve(options: Options) -> Result<(), ProcessError> {
     let listener = TcpListener::bind(options.admin).await;
     let listener = listener.map_err(|source| ProcessError::Admin { address: options.admin, source })?;
     let admin = listener.local_addr().map_err(ProcessError::Start)?;
+    let leave = Duration::from_secs(options.leave);
     let Process { proxy, following, ready } = Process::start(options).await?;
     say(&format!("metrics on http://{admin}/metrics\n"));
     let metrics = Arc::new(Metrics::new(Arc::clone(&proxy), unix_seconds()));
@@ -82,6 +83,14 @@ async fn serve(options: Options) -> Result<(), ProcessError> {
         () = signals.next() => {}
     }
     ready.store(false, Ordering::Relaxed);
+    if !leave.is_zero() {
+        say(&format!("leaving within {} s; a second signal drains at once\n", leave.as_secs()));
+        proxy.leave();
+        tokio::select! {
+            () = tokio::time::sleep(leave) => {}
+            () = signals.next() => {}
+        }
+    }
     say("draining; a second signal cuts what has not ended\n");
     let result = end(proxy, &mut signals).await;
     serving.abort();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction,
-    KeyToPath, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
-    ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection, SleepAction,
-    TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+    KeyToPath, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements,
+    SeccompProfile, SecurityContext, ServiceAccountTokenProjection, TopologySpreadConstraint, Volume, VolumeMount,
+    VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -28,7 +28,7 @@ const STATE_DIR: &str = "/var/lib/tidegate";
 const AUDIENCE: &str = "tidegate";
 /// Seconds that a token is good for; the kubelet renews it long before.
 const TOKEN_SECONDS: i64 = 3_600;
-/// Seconds between the decision to stop a proxy and the signal to it: until then Services learn not to choose it.
+/// Seconds in which a proxy that is to stop still takes clients: until then Services learn not to choose it.
 const LEAVE_SECONDS: i64 = 5;
 /// Seconds for a drained proxy to end.
 const EXIT_SECONDS: i64 = 10;
@@ -97,6 +97,7 @@ fn container(parameters: &Parameters, setup: &Setup) -> Container {
         ("TIDEGATE_TOKEN", format!("{TOKEN_DIR}/token")),
         ("TIDEGATE_STATE_DIR", STATE_DIR.to_owned()),
         ("TIDEGATE_ADMIN", format!("0.0.0.0:{ADMIN_PORT}")),
+        ("TIDEGATE_LEAVE", LEAVE_SECONDS.to_string()),
         // Huge pages make an idle proxy ten times as large.
         ("MIMALLOC_ALLOW_THP", "0".to_owned()),
     ];
@@ -120,13 +121,6 @@ fn container(parameters: &Parameters, setup: &Setup) -> Container {
         }]),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         liveness_probe: Some(probe("/healthz", 10, 3)),
-        lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction { seconds: LEAVE_SECONDS }),
-                ..LifecycleHandler::default()
-            }),
-            ..Lifecycle::default()
-        }),
         resources: Some(resources(parameters)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),

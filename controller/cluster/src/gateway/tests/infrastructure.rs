@@ -124,6 +124,7 @@ fn proxies_have_no_privileges() {
     assert_eq!((security.read_only_root_filesystem, security.allow_privilege_escalation), (Some(true), Some(false)));
     assert_eq!(security.capabilities.as_ref().unwrap().drop.as_deref(), Some(&["ALL".to_owned()][..]));
     // Longer than it takes to leave the Service and to drain.
+    assert_eq!(env(container, "TIDEGATE_LEAVE"), "5");
     assert!(pod.termination_grace_period_seconds.unwrap() > 30 + 5);
     let probes = [&container.readiness_probe, &container.liveness_probe];
     let probes = probes.map(|probe| probe.as_ref().unwrap().http_get.clone().unwrap());
