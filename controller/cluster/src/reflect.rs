@@ -3,6 +3,7 @@
 
 mod kept;
 mod referred;
+mod retry;
 
 use std::fmt;
 use std::pin::pin;
@@ -24,6 +25,7 @@ use crate::world::{Index, Key, Objects, World};
 
 pub use kept::{Kept, Unreadable};
 use referred::Referred;
+use retry::Retry;
 
 /// Changes that come within this time of each other make one world: a rollout of a Deployment is many events.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -97,7 +99,7 @@ impl Keeper {
     async fn keep<K: Kept>(self: Arc<Self>, client: Client, scope: Scope) {
         let (api, config) = K::watched(client, &scope);
         let kind = format!("{} {scope}", K::kind(&()));
-        let mut stream = pin!(watcher(api, config).default_backoff());
+        let mut stream = pin!(watcher(api, config).backoff(Retry::default()));
         let (mut unlisted, mut listing, mut trouble) = (Some(Unlisted(&self)), Objects::<K>::default(), None);
         while let Some(event) = stream.next().await {
             tell(&kind, &mut trouble, event.as_ref().err());

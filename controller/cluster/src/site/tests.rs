@@ -87,6 +87,19 @@ fn an_update_in_place_is_tried_and_then_followed() {
 }
 
 #[test]
+fn a_pod_whose_replica_set_is_not_known_yet_is_not_there_yet() {
+    let open = pod("shop-bb", 0, ", version: all", "none");
+    let before = seen(&in_place(1, &[]), Some("aa"), &[]).unwrap();
+    let site = seen(&in_place(1, &[open]), Some("aa"), &[]).unwrap();
+    assert_eq!((site.way.clone(), told(&site)), (before.way.clone(), told(&before)), "no second workload");
+    let only = SERVICE.to_owned() + &pod("shop-aa", 0, ", version: all", "none");
+    assert!(seen(&only, Some("aa"), &[]).unwrap_err().contains("ReplicaSet of pod default/shop-aa-0 is not known yet"));
+    let leaving = only
+        .replace("namespace: default, labels", "namespace: default, deletionTimestamp: '2026-01-01T00:00:00Z', labels");
+    assert!(seen(&leaving, Some("aa"), &[]).is_ok(), "its replica set is gone");
+}
+
+#[test]
 fn blue_green_brings_over_whom_the_new_pods_can_take() {
     for (updated, capacity) in [(1, 333_333), (3, 1_000_000), (4, 1_000_000)] {
         let mut more = vec![replica_set("shop", "bb", 2, updated)];

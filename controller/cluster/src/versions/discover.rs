@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use tidegate_config::Name;
 
-use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unscheduled, owner};
+use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_orphan, is_unscheduled, owner};
 use super::port::takeovers;
 use crate::catalog::service_of;
 use crate::rollout_object::GivenWay;
@@ -62,6 +62,9 @@ pub enum Undiscovered {
     /// No pod, and nothing that would make one.
     #[error("Service {0} has no pods")]
     NoPods(Key),
+    /// All pods have been made by replica sets that are not known yet: they may belong to any Deployment.
+    #[error("the ReplicaSet of pod {0} is not known yet")]
+    UnknownOwner(Key),
     /// Pods that belong to no version.
     #[error(
         "pod {pod} has no label {label:?} that could tell its version, as pods of several workloads behind one Service must"
@@ -117,7 +120,7 @@ pub(crate) fn labelled(world: &World, service: &Key, label: &str) -> Result<Disc
 /// Pods, each with its owner.
 type Owned = Vec<(Arc<Pod>, Option<Owner>)>;
 
-/// The pods of a Service that can be released.
+/// The pods of a Service that can be released. One whose replica set is not known yet is not there yet.
 fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
     let object = world.services.get(service).ok_or_else(|| Undiscovered::NoService(service.clone()))?;
     let spec = object.spec.as_ref();
@@ -127,7 +130,13 @@ fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
     if spec.and_then(|spec| spec.selector.as_ref()).is_none_or(BTreeMap::is_empty) {
         return Err(Undiscovered::NoSelector(service.clone()));
     }
-    Ok(selected(world, service).iter().map(|pod| (pod.clone(), owner(world, pod))).collect())
+    let all = selected(world, service);
+    let owned = all.iter().filter(|pod| !is_orphan(world, pod)).map(|pod| (Arc::clone(pod), owner(world, pod)));
+    let owned: Owned = owned.collect();
+    match all.first().filter(|_| owned.is_empty()) {
+        Some(orphan) => Err(Undiscovered::UnknownOwner(Key::of(&**orphan))),
+        None => Ok(owned),
+    }
 }
 
 /// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.

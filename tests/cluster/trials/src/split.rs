@@ -1,5 +1,7 @@
 //! PURE. Whether the visitors of each step were divided as its share says.
 
+use std::collections::BTreeMap;
+
 use tidegate_config::Share;
 
 use crate::chronicle::Step;
@@ -28,11 +30,12 @@ pub(crate) fn faults(
         // A line is about the second before it.
         let end = pair[1].decided.millis().min(undone.unwrap_or(u64::MAX));
         let within = |at: &u64| *at >= began + 1_000 && *at <= end;
-        let (mut taken, mut all) = (0, 0);
-        for (_, visitors) in seen.seconds.iter().filter(|(at, _)| within(at)) {
-            taken += visitors.get(&version.to_string()).copied().unwrap_or_default();
-            all += visitors.values().sum::<u64>();
+        let mut came: BTreeMap<&str, u64> = BTreeMap::new();
+        for (name, count) in seen.seconds.iter().filter(|(at, _)| within(at)).flat_map(|(_, visitors)| visitors) {
+            *came.entry(name).or_default() += count;
         }
+        let taken = came.get(version.to_string().as_str()).copied().unwrap_or_default();
+        let all = came.values().sum();
         if all == 0 {
             continue;
         }
@@ -40,7 +43,7 @@ pub(crate) fn faults(
         let part = f64::from(share.ppm()) / 1e6;
         let (taken, all) = (real(taken), real(all));
         if (taken - all * part).abs() > DEVIATIONS * (all * part * (1.0 - part)).sqrt() + 1e-9 {
-            faults.push(format!("{taken} of {all} visitors at {share}"));
+            faults.push(format!("{taken} of {all} visitors at {share}, from {began} to {end}: {came:?}"));
         }
     }
     (compared, faults)
@@ -52,8 +55,6 @@ fn real(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use tidegate_controller::engine::Timestamp;
 
     use super::*;

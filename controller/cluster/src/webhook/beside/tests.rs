@@ -89,7 +89,8 @@ fn doubt_means_no_gate() {
     let new = made_by("ReplicaSet", "b-bb", "app: shop, version: B");
     let unready = first(SERVICE, &pod("a-aa", 0, ", version: A", "none"));
     let early = SERVICE.replace("spec: {", "spec: {publishNotReadyAddresses: true, ");
-    let of_nothing = first(SERVICE, &(stable_pod() + &ready(&pod("c-cc", 0, "", "none"))));
+    let of_nothing =
+        first(SERVICE, &(stable_pod() + &replica_set("c", "cc", 1, 1) + &ready(&pod("c-cc", 0, "", "none"))));
     for (manifests, why) in [
         (unready, "no stable pod is ready"),
         (first(&early, &stable_pod()), "pods get traffic before they are ready"),
