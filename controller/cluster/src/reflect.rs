@@ -102,7 +102,10 @@ impl Keeper {
         let mut stream = pin!(watcher(api, config).backoff(Retry::default()));
         let (mut unlisted, mut listing, mut trouble) = (Some(Unlisted(&self)), Objects::<K>::default(), None);
         while let Some(event) = stream.next().await {
-            tell(&kind, &mut trouble, event.as_ref().err());
+            // That a list begins does not say that it will be one.
+            if !matches!(event, Ok(Event::Init)) {
+                tell(&kind, &mut trouble, event.as_ref().err());
+            }
             let done = match event {
                 Ok(Event::Init) => {
                     listing.clear();

@@ -1,22 +1,33 @@
-//! PURE. How long a watch that has failed waits until it is tried again.
+//! How long a watch that has failed waits until it is tried again.
 
 use std::time::Duration;
 
 use kube::runtime::utils::Backoff;
+use tokio::time::Instant;
 
 /// Before the first try again.
-const FIRST: Duration = Duration::from_millis(250);
+const FIRST: Duration = Duration::from_millis(500);
 /// Before each one in the end. Watches come back one by one, and until the last one is there kinds do not match each other: much
 /// longer would be a world in which new pods have no owner. A few replicas do no harm to an API server by that.
 const MOST: Duration = Duration::from_secs(4);
+/// So long without a failure, and the next one is the first again.
+const QUIET: Duration = Duration::from_secs(15);
 
-/// Twice as long each time, until something comes.
-#[derive(Debug)]
-pub(super) struct Retry(Duration);
+/// Twice as long each time.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
+    next: Duration,
+    last: Option<Instant>,
+}
 
-impl Default for Retry {
-    fn default() -> Self {
-        Self(FIRST)
+impl Retry {
+    fn wait(&mut self, now: Instant) -> Duration {
+        if self.last.is_none_or(|last| now.duration_since(last) > QUIET) {
+            self.next = FIRST;
+        }
+        self.last = Some(now);
+        let next = (self.next * 2).min(MOST);
+        std::mem::replace(&mut self.next, next)
     }
 }
 
@@ -24,15 +35,13 @@ impl Iterator for Retry {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let next = (self.0 * 2).min(MOST);
-        Some(std::mem::replace(&mut self.0, next))
+        Some(self.wait(Instant::now()))
     }
 }
 
 impl Backoff for Retry {
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
+    /// What comes is no proof that it works: each list says that it begins before it fails.
+    fn reset(&mut self) {}
 }
 
 #[cfg(test)]
@@ -41,10 +50,16 @@ mod tests {
 
     #[test]
     fn it_is_tried_for_ever_within_seconds() {
-        let mut retry = Retry::default();
-        let waits = |retry: &mut Retry| retry.take(7).map(|wait| wait.as_millis()).collect::<Vec<_>>();
-        assert_eq!(waits(&mut retry), [250, 500, 1_000, 2_000, 4_000, 4_000, 4_000]);
-        retry.reset();
-        assert_eq!(retry.next(), Some(FIRST));
+        let (mut retry, mut now) = (Retry::default(), Instant::now());
+        let mut wait = |pause: Duration| {
+            now += pause;
+            let wait = retry.wait(now);
+            retry.reset();
+            now += wait;
+            wait.as_millis()
+        };
+        let waits: Vec<_> = (0..6).map(|_| wait(Duration::from_secs(1))).collect();
+        assert_eq!(waits, [500, 1_000, 2_000, 4_000, 4_000, 4_000]);
+        assert_eq!([wait(QUIET), wait(Duration::ZERO)], [500, 1_000]);
     }
 }
