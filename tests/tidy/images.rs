@@ -100,12 +100,13 @@ fn programs_are_built_by_the_pinned_toolchain() {
     let stages = stages(&text("deploy/Dockerfile"));
     let Stage { from, instructions: build, .. } = &stages[0];
     assert!(from.starts_with(&format!("rust:{channel}-")), "{from} is not Rust {channel}");
-    let images = text("tests/cluster/images");
+    let (images, programs) = (text("tests/cluster/images"), text("tests/cluster/programs.sh"));
     for program in ["tidegate-proxy", "tidegate-controller"] {
         assert!(build.iter().any(|(_, rest)| rest.contains(&format!("--bin {program}"))), "{program} is not built");
-        assert!(images.contains(&format!("{program}=")), "{program} is not brought to the cluster");
+        assert!(images.contains(&format!("--bin {program}")), "{program} is not built for the cluster");
+        assert!(images.contains(&format!("\"$built/{program}\"")), "{program} is not brought to the cluster");
     }
-    assert!(build.iter().any(|(_, rest)| rest.contains("+crt-static")) && images.contains("+crt-static"));
+    assert!(build.iter().any(|(_, rest)| rest.contains("+crt-static")) && programs.contains("+crt-static"));
 }
 
 #[test]
