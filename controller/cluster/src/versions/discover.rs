@@ -131,8 +131,8 @@ fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
         return Err(Undiscovered::NoSelector(service.clone()));
     }
     let all = selected(world, service);
-    let owned = all.iter().filter(|pod| !is_orphan(world, pod)).map(|pod| (Arc::clone(pod), owner(world, pod)));
-    let owned: Owned = owned.collect();
+    let owned = all.iter().map(|pod| (Arc::clone(pod), owner(world, pod)));
+    let owned: Owned = owned.filter(|(pod, owner)| !is_orphan(world, pod, owner.as_ref())).collect();
     match all.first().filter(|_| owned.is_empty()) {
         Some(orphan) => Err(Undiscovered::UnknownOwner(Key::of(&**orphan))),
         None => Ok(owned),

@@ -64,11 +64,9 @@ pub fn owner(world: &World, pod: &Pod) -> Option<Owner> {
 
 /// Whether a pod that stays has been made by a replica set that is not known: each kind has a watch of its own, and after an
 /// outage one may be back long before another. Where the replica set is really gone, so are its pods soon.
-pub(crate) fn is_orphan(world: &World, pod: &Pod) -> bool {
-    let made_by = controller_of(pod.metadata.owner_references.as_ref()).filter(|owner| owner.kind == "ReplicaSet");
-    let key = |name: &str| Key::new(pod.metadata.namespace.clone().unwrap_or_default(), name);
-    pod.metadata.deletion_timestamp.is_none()
-        && made_by.is_some_and(|owner| world.replica_sets.get(&key(&owner.name)).is_none())
+pub(crate) fn is_orphan(world: &World, pod: &Pod, owner: Option<&Owner>) -> bool {
+    let is_unknown = |owner: &Owner| owner.kind == "ReplicaSet" && world.replica_sets.get(&owner.key).is_none();
+    pod.metadata.deletion_timestamp.is_none() && owner.is_some_and(is_unknown)
 }
 
 /// The owner that manages an object.
