@@ -1,6 +1,7 @@
 //! What may be written after `tidegate`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -31,12 +32,22 @@ Examples:
 enum Command {
     /// Run the proxy and the controller for a configuration file
     #[command(
-        after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one cuts them. SIGHUP does nothing."
+        after_help = "Examples:\n  tidegate run -c tidegate.yaml\n  tidegate run -c tidegate.yaml --state-dir /var/lib/tidegate\n\nThe file is watched. SIGTERM and SIGINT let requests end (timeouts.drain), a second one cuts them. With --leave it goes on for so long before; one more signal ends that. SIGHUP does nothing."
     )]
     Run {
         /// The configuration
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
+        /// Seconds after SIGTERM in which it still takes clients, while /readyz is 503 and HTTP/1.1 responses end their
+        /// connections: as long as it takes until whoever chooses between instances has left this one out
+        #[arg(
+            long,
+            env = "TIDEGATE_LEAVE",
+            value_name = "SECONDS",
+            default_value_t = 0,
+            value_parser = clap::value_parser!(u64).range(0..=3600)
+        )]
+        leave: u64,
         #[command(flatten)]
         target: Target,
     },
@@ -109,7 +120,7 @@ impl Cli {
     /// Carries the command out.
     pub(crate) fn run(self) -> Result<Exit, CommandError> {
         match self.command {
-            Command::Run { config, target } => run::run(&config, &target.state_dir),
+            Command::Run { config, leave, target } => run::run(&config, &target.state_dir, Duration::from_secs(leave)),
             Command::Demo(options) => Ok(demo::run(&options)?),
             Command::Check { config, output } => check::check(&config, output),
             Command::Status { service, watch, shown } => {

@@ -16,6 +16,7 @@ use tidegate_controller::clock::Clock;
 use tidegate_controller::control::{Control, ControlError};
 use tidegate_controller::reconcile::{Asks, Controller, Handle, ReconcileError, asks};
 use tidegate_controller::watch::{Seen, WatchError, Watcher};
+use tidegate_proxy::admin::Operated;
 use tidegate_proxy::{Following, Lookups, Metrics, Proxy, StartError, admin, follow};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -71,9 +72,8 @@ struct Parts {
     lookups: Lookups,
     file: Option<(Watcher, watch::Receiver<Seen>)>,
     proxy: Arc<Proxy>,
-    metrics: Arc<Metrics>,
+    operated: Operated,
     admin: TcpListener,
-    ready: Arc<AtomicBool>,
     stopped: oneshot::Receiver<()>,
 }
 
@@ -114,10 +114,13 @@ impl Instance {
         let ready = Arc::new(AtomicBool::new(true));
         let parts = Parts {
             control,
-            metrics: Arc::new(Metrics::new(Arc::clone(&proxy), started)),
+            operated: Operated {
+                leaves: None,
+                metrics: Arc::new(Metrics::new(Arc::clone(&proxy), started)),
+                ready: Arc::clone(&ready),
+            },
             proxy: Arc::clone(&proxy),
             handle: handle.clone(),
-            ready: Arc::clone(&ready),
             controller,
             asks,
             first,
@@ -153,6 +156,13 @@ impl Instance {
         &self.handle
     }
 
+    /// Says not ready, and has HTTP/1.1 responses end their connections while clients still come
+    /// ([`Proxy::leave`](tidegate_proxy::Proxy::leave)).
+    pub fn leave(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.proxy.leave();
+    }
+
     /// Says not ready, lets requests end, then stops the controller with its state on disk. Returns how many requests had not
     /// ended in time and were cut.
     pub fn stop(mut self) -> Result<u32, ReconcileError> {
@@ -185,7 +195,7 @@ impl Parts {
     /// What the control thread does.
     async fn work(self) -> Result<(), ReconcileError> {
         let Self { controller, control, asks, handle, first, publications, lookups, file, proxy, .. } = self;
-        let Self { metrics, admin, ready, stopped, .. } = self;
+        let Self { operated, admin, stopped, .. } = self;
         let (_watcher, changes) = file.map_or((None, None), |(watcher, changes)| (Some(watcher), Some(changes)));
         let (status, following) = watch::channel(Following::default());
         if let Some(changes) = changes.clone() {
@@ -194,7 +204,7 @@ impl Parts {
         tokio::spawn(follow(first, publications, proxy, lookups, status));
         tokio::spawn(announce::obstacles(following));
         tokio::spawn(control.serve(handle));
-        tokio::spawn(admin::serve(admin, metrics, ready));
+        tokio::spawn(admin::serve(admin, operated));
         let shutdown = async {
             // Told, or left alone: either way it is time.
             let _ = stopped.await;

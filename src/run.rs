@@ -30,8 +30,9 @@ enum RunError {
     Abandoned,
 }
 
-/// Runs an instance until SIGTERM or SIGINT, then lets its requests end. A second signal cuts them.
-pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
+/// Runs an instance until SIGTERM or SIGINT, goes on for so long while its clients are told to go, then lets its requests end.
+/// The next signal ends the first, one more cuts the others.
+pub fn run(file: &Path, state_dir: &Path, leave: Duration) -> Result<Exit, CommandError> {
     let config = Arc::new(check::load(file)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is never one that the system answers by ending the process.
@@ -46,6 +47,12 @@ pub fn run(file: &Path, state_dir: &Path) -> Result<Exit, CommandError> {
     let instance = Instance::start(config, Some(file.to_owned()), state_dir)?;
     output::print(&introduction(&instance, state_dir))?;
     runtime.block_on(signals.stop())?;
+    if !leave.is_zero() {
+        output::print(&format!("leaving within {} s; a second signal drains at once\n", leave.as_secs()))?;
+        instance.leave();
+        let hurried = runtime.block_on(async { tokio::time::timeout(leave, signals.stop()).await });
+        hurried.unwrap_or(Ok(()))?;
+    }
     output::print("draining; a second signal cuts what has not ended\n")?;
     runtime.block_on(end(instance, &mut signals))
 }

@@ -47,6 +47,9 @@ pub(crate) fn container(options: &InjectionOptions, taken: &[Takeover], applicat
         "restartPolicy": "Always",
         "env": environment(options, taken, application),
         "ports": ports,
+        // The kubelet stops it only when the application is gone, but runs this when the pod begins to end: by then no client
+        // is to hold a connection.
+        "lifecycle": { "preStop": { "exec": { "command": ["/tidegate-proxy", "leave"] } } },
         "readinessProbe": {
             "httpGet": { "path": "/readyz", "port": ADMIN_PORT },
             "periodSeconds": 1,

@@ -1,7 +1,8 @@
-//! The read-only side for operators: `/metrics`, `/healthz`, `/readyz`. On loopback unless somebody asks for more.
+//! The side for operators: `/metrics`, `/healthz` and `/readyz` to read, and `POST /leave` for whoever is on this machine. On
+//! loopback unless somebody asks for more.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,23 +19,36 @@ use tokio::sync::Semaphore;
 
 use crate::headers;
 use crate::metrics::{self, Metrics};
+use crate::server::Proxy;
 
-/// Answers operators until its task is dropped. `ready` turns `/readyz` from 503 to 200 and back.
+/// What operators ask about.
+#[derive(Debug, Clone)]
+pub struct Operated {
+    /// What leaves when somebody on this machine tells it to (`POST /leave`); `None`: nobody may.
+    pub leaves: Option<Arc<Proxy>>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// Turns `/readyz` from 503 to 200 and back.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// Answers operators until its task is dropped.
 ///
-/// On a loopback address, requests must be made to a loopback name. Whoever opens another address means everybody there.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, ready: Arc<AtomicBool>) {
+/// On a loopback address, requests must be made to a loopback name. Whoever opens another address means everybody there to
+/// read, and only clients on this machine to change something.
+pub async fn serve(listener: TcpListener, operated: Operated) {
     let local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS_MAX));
     loop {
         // It is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             continue;
         };
-        let (metrics, ready) = (Arc::clone(&metrics), Arc::clone(&ready));
+        let operated = operated.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = answer(&request, local, &metrics, &ready);
+            let response = answer(&request, local, peer, &operated);
             async move { Ok::<_, Infallible>(response) }
         });
         tokio::spawn(async move {
@@ -47,17 +61,33 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, ready: Arc<Atom
     }
 }
 
-fn answer<B>(request: &Request<B>, local: bool, metrics: &Metrics, ready: &AtomicBool) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, local: bool, peer: SocketAddr, operated: &Operated) -> Response<Full<Bytes>> {
     let host = request.headers().get(header::HOST).map(headers::without_port);
     if local && !is_local(host.unwrap_or_default()) {
         // A web page that points its own name at loopback must not read this through somebody's browser.
         return text(StatusCode::FORBIDDEN, "this address answers as localhost or by its loopback address only\n");
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    match (request.method(), &operated.leaves) {
+        (&Method::POST, Some(proxy)) if request.uri().path() == "/leave" => leave(request, peer, proxy),
+        (&Method::GET | &Method::HEAD, _) => read(request.uri().path(), operated),
+        _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
     }
-    match request.uri().path() {
-        "/metrics" => match metrics.render() {
+}
+
+fn leave<B>(request: &Request<B>, peer: SocketAddr, proxy: &Proxy) -> Response<Full<Bytes>> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return text(StatusCode::FORBIDDEN, "only for clients on this machine, by its loopback address\n");
+    }
+    if request.headers().contains_key(header::ORIGIN) {
+        return text(StatusCode::FORBIDDEN, "not for web pages\n");
+    }
+    proxy.leave();
+    text(StatusCode::OK, "leaving\n")
+}
+
+fn read(path: &str, operated: &Operated) -> Response<Full<Bytes>> {
+    match path {
+        "/metrics" => match operated.metrics.render() {
             Ok(body) => {
                 let mut response = Response::new(Full::new(Bytes::from(body)));
                 let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
@@ -67,7 +97,7 @@ fn answer<B>(request: &Request<B>, local: bool, metrics: &Metrics, ready: &Atomi
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be rendered\n"),
         },
         "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" if ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n"),
+        "/readyz" if operated.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         _ => text(StatusCode::NOT_FOUND, "known: /metrics, /healthz, /readyz\n"),
     }

@@ -68,6 +68,29 @@ async fn a_drain_fails_nobody_who_is_busy() {
     assert_eq!(instance.process.ended().await.code(), Some(0));
 }
 
+/// Who chooses between instances sees that this one goes, and clients that still come are served and asked to go.
+#[tokio::test]
+async fn an_instance_that_leaves_serves_until_the_next_signal() {
+    let pair = Pair::start().await;
+    let site = Site::new(&pair.file("stable: v1"));
+    let mut instance = site.start_with_leave(3_600).await;
+    let mut kept = Connection::open(instance.address).await.unwrap();
+    assert_eq!(kept.get("/", &[]).await.unwrap().field("connection"), "");
+    instance.process.signal(Signal::TERM);
+    until("the leave", async || instance.said().contains("leaving within 3600 s").then_some(())).await;
+    assert_eq!(get(instance.admin, "/readyz", &[]).await.unwrap().status, 503);
+    // Each worker hears of it by itself.
+    let asked_to_go = async || {
+        let answer = kept.get("/", &[]).await.unwrap();
+        assert_eq!(answer.status, 200);
+        (answer.field("connection") == "close").then_some(())
+    };
+    until("an answer that ends its connection", asked_to_go).await;
+    assert_eq!(get(instance.address, "/", &[]).await.unwrap().status, 200, "a new client");
+    instance.process.signal(Signal::TERM);
+    assert_eq!(instance.process.ended().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn a_second_signal_cuts_requests_and_says_how_many() {
     for (signal, held, told) in [

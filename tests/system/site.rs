@@ -84,6 +84,12 @@ impl Site {
         Instance::of(Process::start(&self.run()), &self.state()).await
     }
 
+    /// The same, and asks clients to go before it stops.
+    pub(crate) async fn start_with_leave(&self, seconds: u32) -> Instance {
+        let arguments = [&self.run()[..], &["--leave".into(), seconds.to_string().into()]].concat();
+        Instance::of(Process::start(&arguments), &self.state()).await
+    }
+
     /// The same where the system grants few file descriptors unless asked for more.
     pub(crate) async fn start_with_descriptors(&self, granted: u32) -> Instance {
         Instance::of(Process::start_with_descriptors(granted, &self.run()), &self.state()).await

@@ -62,6 +62,7 @@ fn the_sidecar_may_do_nothing_and_holds_nothing_back() {
     // A startup probe would hold the application back; what is not ready gets no traffic.
     assert_eq!(sidecar["startupProbe"], Value::Null);
     assert_eq!(sidecar["readinessProbe"]["httpGet"], json!({ "path": "/readyz", "port": ADMIN_PORT }));
+    assert_eq!(sidecar["lifecycle"]["preStop"]["exec"]["command"], json!(["/tidegate-proxy", "leave"]));
     // Credentials of the API server are mounted where nothing else is.
     assert_eq!(sidecar["volumeMounts"][0]["mountPath"], "/var/run/secrets/kubernetes.io/serviceaccount");
     let volumes = pod["spec"]["volumes"].as_array().unwrap();

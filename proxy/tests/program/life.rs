@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::running::{Application, Running, ask, get};
+use super::running::{Application, Running, ask, get, kept_open, program};
 
 fn path(directory: &TempDir, name: &str) -> String {
     directory.path().join(name).to_str().unwrap().to_owned()
@@ -81,6 +82,39 @@ fn a_proxy_that_leaves_is_not_ready_and_takes_clients_until_the_next_signal() {
     // Drains at once.
     proxy.terminate();
     assert_eq!(proxy.ended().code(), Some(0));
+}
+
+#[test]
+fn a_proxy_that_is_told_to_leave_ends_connections_and_serves_until_it_is_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let (arguments, _) = site(&directory);
+    // As a sidecar has it: for everybody on the pod's address.
+    let mut proxy = Running::with_admin("0.0.0.0:0", &words(&arguments));
+    let (address, admin) = (proxy.address(), proxy.admin.to_string());
+    let ends = |address| kept_open(address, "GET / HTTP/1.1\r\nHost: a\r\nx-tidegate-version: a\r\n\r\n");
+    assert!(!ends(address).contains("connection: close"));
+
+    let admin_address = ([127, 0, 0, 1], proxy.admin.port()).into();
+    let page = kept_open(admin_address, "POST /leave HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 403"), "{page}");
+    assert!(kept_open(admin_address, "GET /leave HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404"));
+    assert!(!ends(address).contains("connection: close"), "neither may tell it");
+
+    assert!(program(&["leave", "--admin", &admin]).status().unwrap().success());
+    while !ends(address).contains("connection: close") {}
+    assert_eq!(get(admin_address, "/readyz", "localhost").0, 200, "a pod that ends may be the only one that there is");
+    proxy.terminate();
+    assert_eq!(proxy.ended().code(), Some(0));
+}
+
+#[test]
+fn whoever_cannot_tell_a_proxy_to_leave_hears_why() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let output = program(&["leave", "--admin", &nobody]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("cannot connect to {nobody} (--admin)")), "{said}");
+    assert_eq!(program(&["leave", "--admin", "a"]).output().unwrap().status.code(), Some(2));
 }
 
 #[test]

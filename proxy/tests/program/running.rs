@@ -102,6 +102,15 @@ pub(crate) fn ask(address: SocketAddr, path: &str, host: &str) -> TcpStream {
     stream
 }
 
+/// The head of the answer to a request that does not end its connection.
+pub(crate) fn kept_open(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
+    lines.take_while(|line| !line.is_empty()).map(|line| line + "\n").collect()
+}
+
 /// An application that answers with its name, except to `/held`: those it never answers.
 pub(crate) struct Application {
     pub(crate) address: SocketAddr,

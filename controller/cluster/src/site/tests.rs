@@ -4,6 +4,7 @@ use tidegate_config::policy::Strategy;
 
 use super::*;
 use crate::manifests::{SERVICE, deployment, pod, replica_set, world};
+use crate::versions::deployment_of;
 
 const MADE: &str = "2026-01-01T00:00:00Z";
 const LATER: &str = "2026-01-02T00:00:00Z";
@@ -90,13 +91,22 @@ fn an_update_in_place_is_tried_and_then_followed() {
 fn a_pod_whose_replica_set_is_not_known_yet_is_not_there_yet() {
     let open = pod("shop-bb", 0, ", version: all", "none");
     let before = seen(&in_place(1, &[]), Some("aa"), &[]).unwrap();
-    let site = seen(&in_place(1, &[open]), Some("aa"), &[]).unwrap();
+    let site = seen(&in_place(1, std::slice::from_ref(&open)), Some("aa"), &[]).unwrap();
     assert_eq!((site.way.clone(), told(&site)), (before.way.clone(), told(&before)), "no second workload");
+    assert_eq!(
+        deployment_of(&world(&in_place(1, &[open])), &Key::new("default", "shop")),
+        Some(Key::new("default", "shop"))
+    );
     let only = SERVICE.to_owned() + &pod("shop-aa", 0, ", version: all", "none");
     assert!(seen(&only, Some("aa"), &[]).unwrap_err().contains("ReplicaSet of pod default/shop-aa-0 is not known yet"));
-    let leaving = only
-        .replace("namespace: default, labels", "namespace: default, deletionTimestamp: '2026-01-01T00:00:00Z', labels");
-    assert!(seen(&leaving, Some("aa"), &[]).is_ok(), "its replica set is gone");
+    let leaving = |pods: &str| {
+        let since = "namespace: default, deletionTimestamp: '2026-01-01T00:00:00Z', labels";
+        pods.replace("namespace: default, labels", since)
+    };
+    let gone = SERVICE.to_owned() + &leaving(&pod("shop-aa", 0, ", version: all", "none"));
+    assert!(seen(&gone, Some("aa"), &[]).is_ok(), "its replica set is gone");
+    let ended = seen(&in_place(1, &[leaving(&pod("shop-zz", 0, "", "none"))]), Some("aa"), &[]).unwrap();
+    assert_eq!((ended.way.clone(), told(&ended)), (before.way.clone(), told(&before)), "revisionHistoryLimit: 0");
 }
 
 #[test]

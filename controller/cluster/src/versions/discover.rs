@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use tidegate_config::Name;
 
-use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_orphan, is_unscheduled, owner};
+use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unknown, is_unscheduled, owner};
 use super::port::takeovers;
 use crate::catalog::service_of;
 use crate::rollout_object::GivenWay;
@@ -105,7 +105,7 @@ pub fn discover(
         return Ok(discovery);
     }
     let owned = pods(world, service)?;
-    match only_deployment(owned.iter().map(|(_, owner)| owner.as_ref())) {
+    match only_deployment(known(world, owned.iter().map(|(_, owner)| owner.as_ref()))) {
         _ if owned.is_empty() => Err(Undiscovered::NoPods(service.clone())),
         Some(only) => Ok(Discovery { versions: revisions(world, &only, owned), way: Way::InPlace(only) }),
         None => Ok(Discovery { versions: by_label(world, owned, label)?, way: Way::Workloads }),
@@ -132,7 +132,9 @@ fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
     }
     let all = selected(world, service);
     let owned = all.iter().map(|pod| (Arc::clone(pod), owner(world, pod)));
-    let owned: Owned = owned.filter(|(pod, owner)| !is_orphan(world, pod, owner.as_ref())).collect();
+    let stays = |pod: &Pod| pod.metadata.deletion_timestamp.is_none();
+    let is_unknown = |owner: &Owner| is_unknown(world, owner);
+    let owned: Owned = owned.filter(|(pod, owner)| !(stays(pod) && owner.as_ref().is_some_and(is_unknown))).collect();
     match all.first().filter(|_| owned.is_empty()) {
         Some(orphan) => Err(Undiscovered::UnknownOwner(Key::of(&**orphan))),
         None => Ok(owned),
@@ -142,7 +144,15 @@ fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
 /// The Deployment that all pods of a Service belong to; `None` where they belong to several workloads, or there are none.
 pub fn deployment_of(world: &World, service: &Key) -> Option<Key> {
     let owners = owners(world, &selected(world, service));
-    only_deployment(owners.iter().map(Option::as_ref))
+    only_deployment(known(world, owners.iter().map(Option::as_ref)))
+}
+
+/// Owners without replica sets that are not known: they may be any workload's.
+fn known<'a>(
+    world: &World,
+    owners: impl Iterator<Item = Option<&'a Owner>>,
+) -> impl Iterator<Item = Option<&'a Owner>> {
+    owners.filter(|owner| !owner.is_some_and(|owner| is_unknown(world, owner)))
 }
 
 /// The workloads behind pods, each looked up once for all pods that the same object has made.
@@ -162,7 +172,8 @@ fn only_deployment<'a>(mut owners: impl Iterator<Item = Option<&'a Owner>>) -> O
 
 /// The workloads that a Service's pods belong to.
 pub fn workloads(world: &World, service: &Key) -> BTreeSet<Key> {
-    owners(world, &selected(world, service)).into_iter().filter_map(|owner| Some(owner?.key)).collect()
+    let owners = owners(world, &selected(world, service));
+    known(world, owners.iter().map(Option::as_ref)).filter_map(|owner| Some(owner?.key.clone())).collect()
 }
 
 /// The pods that a Service selects; none where it selects by nothing. Those of gates are none of its versions.

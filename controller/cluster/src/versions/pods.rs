@@ -62,11 +62,10 @@ pub fn owner(world: &World, pod: &Pod) -> Option<Owner> {
     })
 }
 
-/// Whether a pod that stays has been made by a replica set that is not known: each kind has a watch of its own, and after an
-/// outage one may be back long before another. Where the replica set is really gone, so are its pods soon.
-pub(crate) fn is_orphan(world: &World, pod: &Pod, owner: Option<&Owner>) -> bool {
-    let is_unknown = |owner: &Owner| owner.kind == "ReplicaSet" && world.replica_sets.get(&owner.key).is_none();
-    pod.metadata.deletion_timestamp.is_none() && owner.is_some_and(is_unknown)
+/// Whether a replica set is not known: each kind has a watch of its own, and after an outage one may be back long before another.
+/// Or it is really gone, as the old ones of a Deployment are at once with `revisionHistoryLimit: 0`, and its pods soon.
+pub(crate) fn is_unknown(world: &World, owner: &Owner) -> bool {
+    owner.kind == "ReplicaSet" && world.replica_sets.get(&owner.key).is_none()
 }
 
 /// The owner that manages an object.

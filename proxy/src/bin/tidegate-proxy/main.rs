@@ -1,5 +1,6 @@
 //! The proxy alone: a controller elsewhere tells it everything, or a file once.
 
+mod leave;
 mod options;
 mod process;
 mod signals;
@@ -7,12 +8,18 @@ mod signals;
 use std::error::Error;
 use std::process::ExitCode;
 
+use options::Command;
+
 /// Requests are served from many small allocations of known sizes, which this allocator does at a third of the cost.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match process::run(options::Options::read()) {
+    let done: Result<(), Box<dyn Error>> = match Command::read() {
+        Command::Serve(options) => process::run(*options).map_err(Into::into),
+        Command::Leave(options) => leave::leave(&options).map_err(Into::into),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut message = error.to_string();

@@ -10,6 +10,8 @@ use clap::{ArgGroup, CommandFactory as _, Parser};
 use tidegate_proxy::initial::Fallback;
 use tidegate_proxy::subscribe::Origin;
 
+use crate::leave::LeaveOptions;
+
 /// The data plane of Tidegate alone: serves what a controller publishes, or what one file says.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, group = ArgGroup::new("source").required(true).args(["controller", "config"]))]
@@ -70,16 +72,31 @@ pub(crate) struct Options {
     pub(crate) own_address: Option<IpAddr>,
 }
 
-impl Options {
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Serve, until a signal.
+    Serve(Box<Options>),
+    /// Tell the proxy on this machine.
+    Leave(LeaveOptions),
+}
+
+impl Command {
     /// The command line, or the end of the process with what is wrong with it.
     pub(crate) fn read() -> Self {
-        let options = Self::parse();
-        if let Err(wrong) = options.check() {
-            Self::command().error(ErrorKind::ValueValidation, wrong).exit();
+        // No subcommand for clap: what `Options` requires would have to be optional beside one.
+        if std::env::args_os().nth(1).is_some_and(|word| word == "leave") {
+            return Self::Leave(LeaveOptions::parse_from(std::env::args_os().skip(1)));
         }
-        options
+        let options = Options::parse();
+        if let Err(wrong) = options.check() {
+            Options::command().error(ErrorKind::ValueValidation, wrong).exit();
+        }
+        Self::Serve(Box::new(options))
     }
+}
 
+impl Options {
     /// Each fallback: where clients connect, and the application behind it.
     pub(crate) fn fallbacks(&self) -> Vec<Fallback> {
         let pairs = self.fallback_listen.iter().zip(&self.fallback);
@@ -115,6 +132,7 @@ Examples:
   tidegate-proxy --controller https://tidegate-controller.tidegate-system.svc:8443 \\
     --ca /etc/tidegate/ca.crt --token /var/run/secrets/tidegate/token --state-dir /var/lib/tidegate
   tidegate-proxy --config tidegate.yaml --state-dir /var/lib/tidegate
+  tidegate-proxy leave            the proxy on this machine has clients go: leave --help
 
 GET /readyz on the admin address is 200 while a publication is in force, or the fallback.
 SIGTERM and SIGINT let requests end (timeouts.drain), a second one cuts them. With --leave

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_config::{Config, Key, Limits, Problems, Publication};
+use tidegate_proxy::admin::Operated;
 use tidegate_proxy::subscribe::{Controller, Kept, KeptError, Newest, subscribe};
 use tidegate_proxy::{Following, Lookups, Metrics, Proxy, StartError, admin, descriptors, fixed, follow, initial};
 use tokio::net::TcpListener;
@@ -77,7 +78,8 @@ async fn serve(options: Options) -> Result<(), ProcessError> {
     let Process { proxy, following, ready } = Process::start(options).await?;
     say(&format!("metrics on http://{admin}/metrics\n"));
     let metrics = Arc::new(Metrics::new(Arc::clone(&proxy), unix_seconds()));
-    let serving = tokio::spawn(admin::serve(listener, metrics, Arc::clone(&ready)));
+    let operated = Operated { leaves: Some(Arc::clone(&proxy)), metrics, ready: Arc::clone(&ready) };
+    let serving = tokio::spawn(admin::serve(listener, operated));
     tokio::select! {
         () = announce(&proxy, following, &ready) => {}
         () = signals.next() => {}

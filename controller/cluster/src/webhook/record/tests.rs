@@ -93,6 +93,9 @@ fn whoever_is_not_known_or_not_ours_has_no_valve() {
     }
     let mut several = updating(SERVICE, &ready(3));
     crate::manifests::add(&mut several, &pod("other-ee", 0, "", "none"));
+    let unknown = valves(&several, &[released(&shop(), Some("aa"), &[])].into(), &ours);
+    assert_eq!(unknown.deployments.len(), 1, "whose the pod is will be known soon");
+    crate::manifests::add(&mut several, &replica_set("other", "ee", 1, 1));
     assert_eq!(
         valves(&several, &[released(&shop(), Some("aa"), &[])].into(), &ours).deployments,
         BTreeMap::new(),
