@@ -21,4 +21,4 @@ pub use gateable::is_gateable;
 pub use record::{asking, unheld, valves};
 pub use review::{Known, Notice, Review, review};
 pub use server::{Handled, PATH, handle};
-pub use valves::{Gating, Standing, Valve, Valves, fingerprint, is_restart_of};
+pub use valves::{Gating, Standing, Valve, Valves};

@@ -1,13 +1,9 @@
 //! PURE. A version that has become stable though nobody promoted it: its pods were not held, because the webhook did not
 //! answer when they were created, and by the time that somebody leads the Deployment is complete. Its owner is told.
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
-
-use super::undo::revision;
 use crate::rollout_object::Memory;
 use crate::site::Site;
-use crate::versions::Way;
-use crate::webhook::is_restart_of;
+use crate::versions::{Way, is_restart_of, revision};
 use crate::world::World;
 
 /// Notes that `site` has a stable version that is neither what it was nor anything that was tried, nor the same once more
@@ -17,7 +13,7 @@ pub(super) fn note(world: &World, site: &Site, memory: &mut Memory) {
     let Some(before) = memory.stable.as_ref().filter(|before| *before != now) else { return };
     let sets = |version| revision(world, deployment, version);
     let (Some(old), Some(new)) = (sets(before), sets(now)) else { return };
-    if !memory.trusted.contains(now) && !is_restart(&old, &new) {
+    if !memory.trusted.contains(now) && !is_restart_of(&new, &old) {
         memory.ordinary = Some(now.clone());
     }
 }
@@ -29,9 +25,4 @@ pub(super) fn message(memory: &Memory) -> Option<String> {
         "{version} became stable by an ordinary update: its pods were created without a gate, because the controller's \
          webhook did not answer then. Nothing was compared."
     ))
-}
-
-fn is_restart(old: &ReplicaSet, new: &ReplicaSet) -> bool {
-    let template = |set: &ReplicaSet| set.spec.as_ref().and_then(|spec| spec.template.clone());
-    matches!((template(old), template(new)), (Some(old), Some(new)) if is_restart_of(&new, &old))
 }

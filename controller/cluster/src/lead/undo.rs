@@ -6,13 +6,13 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use tidegate_config::{Name, RolloutId};
+use tidegate_config::RolloutId;
 use tidegate_controller::engine::Phase;
 
 use super::object::{Asked, Object};
 use crate::rollout_object::Memory;
 use crate::versions::{
-    Held, TEMPLATE_HASH, deployment_of, is_open, is_ready, newest_revision, selected, template_hash,
+    Held, TEMPLATE_HASH, deployment_of, is_open, is_ready, newest_revision, revision, selected, template_hash,
 };
 use crate::world::{Key, World};
 
@@ -84,11 +84,6 @@ fn is_shut(world: &World, asked: &Asked, memory: &Memory) -> bool {
 fn aborted_revision(world: &World, deployment: &Key, memory: &Memory) -> Option<Arc<ReplicaSet>> {
     let canary = &memory.record.rollout.as_ref()?.canary;
     newest_revision(world, deployment).filter(|set| template_hash(set) == Some(canary.as_str()))
-}
-
-/// The replica set of a version.
-pub(super) fn revision(world: &World, deployment: &Key, version: &Name) -> Option<Arc<ReplicaSet>> {
-    world.replica_sets_of(deployment).into_iter().find(|set| template_hash(set) == Some(version.as_str()))
 }
 
 fn is_paused(deployment: &Deployment) -> bool {

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Scope, watched, watched_without_namespace};
 use crate::rollout_object::{GATE_LABEL, Rollout};
+use crate::versions::fingerprint;
 use crate::versions::is_of_gate;
-use crate::webhook::fingerprint;
 use crate::world::{Objects, World};
 
 /// An object that is nothing that we can read.

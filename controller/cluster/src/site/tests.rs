@@ -87,6 +87,30 @@ fn an_update_in_place_is_tried_and_then_followed() {
     assert!(promoted.service.rollout.is_none());
 }
 
+/// Its pods are never held, so there is nothing to try, and whoever restarts pods has released nothing.
+#[test]
+fn a_restart_is_the_stable_version_once_more() {
+    let set = |hash, revision, restarted: &str, image| {
+        let annotations = format!("annotations: {{kubectl.kubernetes.io/restartedAt: '{restarted}'}}");
+        let template =
+            format!("{{metadata: {{{annotations}}}, spec: {{containers: [{{name: a, image: '{image}'}}]}}}}");
+        replica_set("shop", hash, revision, 3).replace("spec: {", &format!("spec: {{template: {template}, "))
+    };
+    let updating = |image| {
+        let text = in_place(1, &[set("bb", 2, LATER, image), pod("shop-bb", 0, "", "none")]);
+        text.replace(&replica_set("shop", "aa", 1, 3), &set("aa", 1, MADE, "shop:1"))
+    };
+    let site = seen(&updating("shop:1"), Some("aa"), &[]).unwrap();
+    let leaving = vec![("aa".to_owned(), 750_000)];
+    assert_eq!(
+        told(&site),
+        ("bb".to_owned(), None, 1_000_000, leaving, 0, 0),
+        "the old pods have their part until they go"
+    );
+    assert!(site.service.rollout.is_none());
+    assert_eq!(seen(&updating("shop:2"), Some("aa"), &[]).unwrap().service.canary, Some(name("bb")));
+}
+
 #[test]
 fn a_pod_whose_replica_set_is_not_known_yet_is_not_there_yet() {
     let open = pod("shop-bb", 0, ", version: all", "none");

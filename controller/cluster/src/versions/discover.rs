@@ -281,6 +281,11 @@ pub(crate) fn newest_revision(world: &World, deployment: &Key) -> Option<Arc<Rep
     world.replica_sets_of(deployment).into_iter().max_by_key(|set| revision_number(set))
 }
 
+/// The replica set of a version.
+pub(crate) fn revision(world: &World, deployment: &Key, version: &Name) -> Option<Arc<ReplicaSet>> {
+    world.replica_sets_of(deployment).into_iter().find(|set| template_hash(set) == Some(version.as_str()))
+}
+
 impl World {
     /// The pods that a gate of ours holds, before they start or before they are ready.
     pub fn held(&self) -> Objects<Pod> {

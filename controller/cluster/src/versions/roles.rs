@@ -7,8 +7,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tidegate_config::Name;
 
-use super::discover::{Discovery, Found, Way};
+use super::discover::{Discovery, Found, Way, revision};
 use super::pods::{Held, is_open};
+use super::template::is_restart_of;
 use crate::world::{Key, World};
 
 /// Stable and canary.
@@ -65,11 +66,20 @@ pub fn roles(
     let newest = discovery.versions.iter().filter(|(name, _)| **name != stable).max_by_key(|(_, it)| it.order);
     let newer = |(name, found): (&Name, &Found)| (found.order >= order(&stable)).then(|| name.clone());
     let roles = Roles { canary: newest.and_then(newer), stable };
-    // A canary that was stable before is stable again at once.
+    // A canary that was stable before is stable again at once, and so is one that is the stable version once more.
     Ok(match roles.canary {
-        Some(canary) if trusted.contains(&canary) => Roles { stable: canary, canary: None },
+        Some(canary) if trusted.contains(&canary) || is_restart(world, discovery, &canary, &roles.stable) => {
+            Roles { stable: canary, canary: None }
+        }
         _ => roles,
     })
+}
+
+/// Whether a revision came by `kubectl rollout restart` of another one: its pods are never held.
+fn is_restart(world: &World, discovery: &Discovery, version: &Name, of: &Name) -> bool {
+    let Way::InPlace(deployment) = &discovery.way else { return false };
+    let (version, of) = (revision(world, deployment, version), revision(world, deployment, of));
+    version.zip(of).is_some_and(|(version, of)| is_restart_of(&version, &of))
 }
 
 /// What a remembered version is called now. The only workload of a Service is told by its revision; when a second one comes

@@ -2,21 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tidegate_config::Problem;
 
 use super::beside::Beside;
-use crate::versions::{TEMPLATE_HASH, template_hash};
+use crate::versions::{is_restart_of, template_hash};
 use crate::world::Key;
-
-/// What `kubectl rollout restart` writes into a template.
-const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
-/// The annotation of a template that stands for another one. It is in no object of a cluster.
-const FINGERPRINT: &str = "fingerprint";
 
 /// Whose pods are held.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,40 +60,13 @@ impl Valve {
         promoted: &BTreeSet<String>,
     ) -> BTreeMap<String, Standing> {
         let all: Vec<_> = replica_sets.into_iter().filter_map(|set| Some((template_hash(set)?, set))).collect();
-        let template = |set: &'a ReplicaSet| set.spec.as_ref()?.template.as_ref();
-        let stable_template = all.iter().find(|(hash, _)| *hash == stable).and_then(|(_, set)| template(set));
-        let standing = |hash: &str, set| match (template(set), stable_template) {
+        let stable_set = all.iter().find(|(hash, _)| *hash == stable).map(|(_, set)| *set);
+        let standing = |hash: &str, set| match stable_set {
             _ if hash == stable => Standing::Stable,
             _ if promoted.contains(hash) => Standing::Promoted,
-            (Some(own), Some(stable)) if is_restart_of(own, stable) => Standing::RestartOnly,
+            Some(stable) if is_restart_of(set, stable) => Standing::RestartOnly,
             _ => Standing::Candidate,
         };
         all.into_iter().filter_map(|(hash, set)| Some((set.metadata.uid.clone()?, standing(hash, set)))).collect()
     }
-}
-
-/// Whether two templates differ in the time of a restart only (and in the hash, which follows from it).
-pub fn is_restart_of(template: &PodTemplateSpec, stable: &PodTemplateSpec) -> bool {
-    bare(template) == bare(stable)
-}
-
-/// A template that stands for another one where only [`is_restart_of`] is asked: two are the same if those are that they
-/// stand for. Templates of all revisions of all Deployments of a cluster would be most of what is kept of it.
-pub fn fingerprint(template: &PodTemplateSpec) -> PodTemplateSpec {
-    let text = serde_json::to_vec(&bare(template)).unwrap_or_default();
-    let digest = ring::digest::digest(&ring::digest::SHA256, &text);
-    let annotations = BTreeMap::from([(FINGERPRINT.to_owned(), URL_SAFE_NO_PAD.encode(digest))]);
-    let metadata = ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() };
-    PodTemplateSpec { metadata: Some(metadata), spec: None }
-}
-
-fn bare(template: &PodTemplateSpec) -> PodTemplateSpec {
-    let mut template = template.clone();
-    if let Some(metadata) = &mut template.metadata {
-        // No annotations and an empty map of them are the same.
-        for (map, name) in [(&mut metadata.labels, TEMPLATE_HASH), (&mut metadata.annotations, RESTARTED_AT)] {
-            map.get_or_insert_default().remove(name);
-        }
-    }
-    template
 }
