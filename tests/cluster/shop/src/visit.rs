@@ -22,6 +22,9 @@ use crate::tally::{Tally, count};
 /// Between two requests of one visitor.
 const THINKS: Duration = Duration::from_millis(300);
 
+/// How long a connection is kept that nobody uses, as long as Go's and hyper's clients do.
+const KEEPS: Duration = Duration::from_secs(90);
+
 /// Who comes, and how often.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Visit {
@@ -47,7 +50,8 @@ pub(crate) struct Visit {
 
 struct Crowd {
     visit: Visit,
-    idle: RefCell<Vec<SendRequest<Full<Bytes>>>>,
+    /// Each since when nobody uses it.
+    idle: RefCell<Vec<(Instant, SendRequest<Full<Bytes>>)>>,
     second: RefCell<Tally>,
 }
 
@@ -153,7 +157,7 @@ async fn exchange(
     let response = sender.send_request(request.body(Full::default())?).await?;
     let (parts, body) = response.into_parts();
     body.collect().await?;
-    crowd.idle.borrow_mut().push(sender);
+    crowd.idle.borrow_mut().push((Instant::now(), sender));
     for cookie in parts.headers.get_all(SET_COOKIE) {
         let pair = cookie.to_str()?.split(';').next().unwrap_or_default();
         if let Some((name, value)) = pair.split_once('=') {
@@ -167,7 +171,10 @@ async fn exchange(
 async fn connection(crowd: &Crowd) -> Result<SendRequest<Full<Bytes>>, Box<dyn std::error::Error>> {
     loop {
         let idle = crowd.idle.borrow_mut().pop();
-        let Some(mut idle) = idle else { break };
+        let Some((since, mut idle)) = idle else { break };
+        if since.elapsed() > KEEPS {
+            continue;
+        }
         // A server may close one at any time; that is noticed here, as browsers do.
         if idle.ready().await.is_ok() {
             return Ok(idle);

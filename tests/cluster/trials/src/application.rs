@@ -4,6 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use k8s_openapi::List;
+use k8s_openapi::api::core::v1::{Container, Pod};
 use tidegate_cluster::rollout_object::{self, Rollout};
 use tidegate_config::{Name, Share};
 use tidegate_controller::clock::Clock;
@@ -15,9 +17,10 @@ use crate::chronicle::Run;
 use crate::cluster::kubectl;
 use crate::crowd::{Crowd, Seen};
 use crate::outcome::Outcome;
+use crate::split::split;
 use crate::stage::{NAMESPACE, Stage, stable};
 use crate::way::{Through, Way};
-use crate::{Fault, say, split};
+use crate::{Fault, say};
 
 /// Longer than any release of a trial takes, controllers that die included.
 const PATIENCE_S: u64 = 1_200;
@@ -117,14 +120,22 @@ pub(crate) struct Application {
     version: u32,
     /// What its stable version calls itself.
     stable: u32,
+    /// Whether the numbers of pods change by more than releases.
+    unsteady: bool,
 }
 
 impl Application {
     /// An application of the stage, as its first version.
-    pub(crate) fn new(kind: &'static Kind, stage: Rc<Stage>, shop: &Path, rate: u32) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        kind: &'static Kind,
+        stage: Rc<Stage>,
+        shop: &Path,
+        rate: u32,
+        unsteady: bool,
+    ) -> Result<Self, Fault> {
         let host = format!("{}.example.com", kind.name);
         let crowd = Crowd::gather(shop, &stage.address(kind.name), &host, rate)?;
-        Ok(Self { kind, stage, crowd, version: 1, stable: 1 })
+        Ok(Self { kind, stage, crowd, version: 1, stable: 1, unsteady })
     }
 
     /// Releases until it is told to end; the release that has begun is waited for. Returns what the releases came to, and
@@ -153,7 +164,7 @@ impl Application {
         let mut before = self.last().map(|(canary, _)| canary);
         self.version += 1;
         self.set(self.version, self.kind.fails).await?;
-        let (mut given_up, mut undone) = (None, None);
+        let (mut given_up, mut undone, mut unheld) = (None, None, None);
         if self.kind.then != Then::Waits {
             let seen = |it: &Rollout| is_new(it, before.as_deref()) && has_visitors(it);
             if self.is_unjudged(was.as_deref(), seen).await? {
@@ -164,6 +175,7 @@ impl Application {
         match self.kind.then {
             Then::Waits => {}
             Then::Undoes => {
+                unheld = Some(self.unheld().await?);
                 undone = Some(Clock::System.now().millis());
                 self.leave(self.version, self.stable).await?;
             }
@@ -177,7 +189,8 @@ impl Application {
         if self.is_unjudged(was.as_deref(), over).await? {
             return self.take_over().await;
         }
-        let outcome = self.outcome(began.elapsed().as_secs(), undone)?;
+        let unheld = if let Some(unheld) = unheld { unheld } else { self.unheld().await? };
+        let outcome = self.outcome(began.elapsed().as_secs(), undone, unheld)?;
         match outcome.phase {
             Phase::Promoted => {
                 let old = std::mem::replace(&mut self.stable, self.version);
@@ -219,12 +232,36 @@ impl Application {
         Ok(None)
     }
 
-    fn outcome(&self, seconds: u64, undone: Option<u64>) -> Result<Outcome, Fault> {
+    /// How many pods of the newest version nobody holds: the webhook did not answer when they were created. They are ready
+    /// whatever its share is, and without a sidecar take visitors past it.
+    async fn unheld(&self) -> Result<usize, Fault> {
+        if self.kind.name == RECREATED {
+            return Ok(0);
+        }
+        let app = format!("app={}", self.kind.name);
+        let pods = kubectl(&["-n", NAMESPACE, "get", "pods", "-l", &app, "-o", "json"], "").await?;
+        let pods: List<Pod> = serde_json::from_str(&pods)?;
+        let version = self.version.to_string();
+        let is_new = |container: &Container| {
+            let mut variables = container.env.iter().flatten();
+            variables.any(|it| it.name == "SHOP_VERSION" && it.value.as_ref() == Some(&version))
+        };
+        let is_unheld = |pod: &Pod| {
+            let Some(spec) = &pod.spec else { return false };
+            let sidecar = spec.init_containers.iter().flatten().any(|it| it.name == "tidegate-proxy");
+            let bare = spec.readiness_gates.is_none() || self.stage.through == Through::Sidecar && !sidecar;
+            bare && spec.containers.iter().any(is_new)
+        };
+        Ok(pods.items.iter().filter(|pod| is_unheld(pod)).count())
+    }
+
+    fn outcome(&self, seconds: u64, undone: Option<u64>, unheld: usize) -> Result<Outcome, Fault> {
         let (_, run) = self.last().ok_or("no rollout was seen")?;
         let seen = self.crowd.seen();
         let came = seen.visitors.get(&self.version.to_string()).copied().unwrap_or_default();
         // Every version has two pods, or as many as the other.
         let most = if self.kind.policy.contains("canary") { HALF } else { Share::ALL };
+        let most = (!self.unsteady).then_some(most);
         Ok(Outcome {
             application: self.kind.name.to_owned(),
             version: self.version,
@@ -235,7 +272,8 @@ impl Application {
             evidence: (run.judged(), came),
             aborted: run.aborted().map(Timestamp::millis),
             hurt: None,
-            split: split::faults(&run.steps(), self.version, most, undone, &seen),
+            unheld,
+            split: split(&run.steps(), self.version, most, undone, &seen),
         })
     }
 

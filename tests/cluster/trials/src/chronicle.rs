@@ -34,6 +34,16 @@ pub(crate) struct Run {
     records: BTreeMap<u64, Record>,
     /// When a status was first seen that has the decision of this number: it is in force no earlier.
     seen: BTreeMap<u64, Timestamp>,
+    /// What each status asks the proxies to give the version, and since when they all do.
+    asked: Vec<Asked>,
+}
+
+/// What a status asks the proxies for.
+#[derive(Debug, Clone)]
+struct Asked {
+    at: Timestamp,
+    share: Share,
+    in_force: Option<Timestamp>,
 }
 
 /// One decision of a rollout.
@@ -45,13 +55,26 @@ pub(crate) struct Step {
     pub(crate) seen: Timestamp,
     /// The share from then on.
     pub(crate) to: Share,
+    /// What the proxies were asked for until the next decision was seen: less where there are too few pods for more.
+    pub(crate) asked: Vec<Share>,
+    /// Since when all of them did it; `None` where that was not seen before the next decision.
+    pub(crate) in_force: Option<Timestamp>,
 }
 
 impl Run {
     /// What was decided, in its order.
     pub(crate) fn steps(&self) -> Vec<Step> {
-        let all = self.records.values().zip(self.seen.values());
-        all.map(|(record, seen)| Step { decided: record.at, seen: *seen, to: record.to }).collect()
+        let mut until: Vec<Timestamp> = self.seen.values().skip(1).copied().collect();
+        until.push(Timestamp::from_millis(u64::MAX));
+        let all = self.records.values().zip(self.seen.values()).zip(until);
+        let step = |((record, seen), until): ((&Record, &Timestamp), Timestamp)| {
+            let meanwhile = || self.asked.iter().filter(|asked| asked.at >= *seen && asked.at < until);
+            let mut asked: Vec<Share> = meanwhile().map(|asked| asked.share).collect();
+            asked.dedup();
+            let in_force = meanwhile().find_map(|asked| asked.in_force);
+            Step { decided: record.at, seen: *seen, to: record.to, asked, in_force }
+        };
+        all.map(step).collect()
     }
 
     /// When it was aborted.
@@ -108,13 +131,15 @@ impl Chronicle {
             }
             let (canary, phase) = (status.canary.clone(), status.phase);
             let (records, seen) = Default::default();
-            self.rollouts.push(Run { id: status.rollout, canary, phase, records, seen });
+            self.rollouts.push(Run { id: status.rollout, canary, phase, records, seen, asked: Vec::new() });
         }
         let Some(run) = self.rollouts.last_mut() else { return };
         if run.phase.is_over() && run.phase != status.phase {
             self.faults.push(format!("rollout {} is {:?} after {:?}", run.id, status.phase, run.phase));
         }
         run.phase = status.phase;
+        let share = memory.record.epochs.newest().map_or(Share::ZERO, |epoch| epoch.share_of(&status.canary));
+        run.asked.push(Asked { at, share, in_force: status.in_force_since });
         for record in &status.recent {
             run.seen.entry(record.seq).or_insert(at);
             let known = run.records.insert(record.seq, record.clone());

@@ -86,8 +86,9 @@ impl Disturb {
         let stage = Rc::new(Stage::set(&cluster, (self.way, self.through), &policies, "").await?);
         let (end, ended) = watch::channel(false);
         let mut running = JoinSet::new();
+        let unsteady = self.evictions + self.scalings + self.kubelets + self.outages > 0;
         for kind in kinds {
-            let application = Application::new(kind, Rc::clone(&stage), &self.shop, self.rate)?;
+            let application = Application::new(kind, Rc::clone(&stage), &self.shop, self.rate, unsteady)?;
             running.spawn_local(application.run(ended.clone()));
         }
         let began = Instant::now();
@@ -254,6 +255,8 @@ async fn leading(cluster: &Cluster, before: &str) -> Result<Replica, Fault> {
 pub(crate) fn report(stage: &Stage, outcomes: &[Outcome], seen: &Seen) -> bool {
     say(table(outcomes));
     say(hurt(outcomes));
+    let in_force = outcomes.iter().flat_map(|it| it.split.in_force.iter().copied()).collect();
+    say(format!("from a share that is written down until every proxy serves it: {}", spread(in_force)));
     let mut faults = unlike(outcomes);
     for (name, chronicle) in stage.chronicles.borrow().iter() {
         let (statuses, leaders) = (chronicle.statuses, chronicle.leaders.len());

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tidegate_config::Share;
 use tidegate_controller::engine::Phase;
 
+use crate::split::Split;
+
 /// What one release came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
@@ -28,8 +30,10 @@ pub(crate) struct Outcome {
     pub(crate) aborted: Option<u64>,
     /// Milliseconds from the first response that its version failed until it was aborted, and until the last such response.
     pub(crate) hurt: Option<(u64, u64)>,
-    /// How many steps were compared with their shares, and those that were off.
-    pub(crate) split: (usize, Vec<String>),
+    /// Pods of the version that nobody held.
+    pub(crate) unheld: usize,
+    /// What its shares came to.
+    pub(crate) split: Split,
 }
 
 impl fmt::Display for Outcome {
@@ -37,7 +41,11 @@ impl fmt::Display for Outcome {
         let Self { application, version, phase, shares, seconds, evidence: (judged, came), .. } = self;
         let shares: Vec<String> = shares.iter().map(Share::to_string).collect();
         write!(f, "{application} {version}: {phase:?} after {seconds} s, by {}", shares.join(" "))?;
-        write!(f, "; {judged} of {came} visitors judged")
+        write!(f, "; {judged} of {came} visitors judged")?;
+        if self.unheld > 0 {
+            write!(f, "; {} pods were not held: {}", self.unheld, self.split.faults.join("; "))?;
+        }
+        Ok(())
     }
 }
 
@@ -76,7 +84,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
             these.len(),
             seconds.iter().min().unwrap_or(&0),
             seconds.iter().max().unwrap_or(&0),
-            these.iter().map(|it| it.split.0).sum::<usize>(),
+            these.iter().map(|it| it.split.compared).sum::<usize>(),
         );
     }
     text
@@ -104,7 +112,9 @@ pub(crate) fn hurt(outcomes: &[Outcome]) -> String {
 pub(crate) fn unlike(outcomes: &[Outcome]) -> Vec<String> {
     let mut faults = Vec::new();
     for it in outcomes {
-        faults.extend(it.split.1.iter().map(|fault| format!("{} {}: {fault}", it.application, it.version)));
+        // Where pods were not held it is, in part, an ordinary update.
+        let off = it.split.faults.iter().filter(|_| it.unheld == 0);
+        faults.extend(off.map(|fault| format!("{} {}: {fault}", it.application, it.version)));
         if it.phase != it.expected {
             faults.push(format!("{} {}: {:?}, not {:?}", it.application, it.version, it.phase, it.expected));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidegate_config::Share;
+use tidegate_controller::engine::Timestamp;
 
 use crate::chronicle::Step;
 use crate::crowd::Seen;
@@ -10,23 +11,38 @@ use crate::crowd::Seen;
 /// Standard deviations that a count may be away from what is expected: over some hundreds of steps, one in a thousand trials
 /// that are as they should be has a greater one.
 const DEVIATIONS: f64 = 4.8;
-/// Milliseconds after a decision is written down until its share is in force everywhere.
+/// Milliseconds after a decision is written down until its share is in force everywhere, on a machine that has time for it.
 const IN_FORCE_MS: u64 = 2_500;
 
-/// Where steps of a rollout did not divide the visitors as they should have, and how many were compared. `most` is the most
-/// that the version's pods may take. From `undone` on, in milliseconds, nobody asks for the version any more: its pods leave,
-/// whoever leads then, and its visitors with them.
-pub(crate) fn faults(
-    steps: &[Step],
-    version: u32,
-    most: Share,
-    undone: Option<u64>,
-    seen: &Seen,
-) -> (usize, Vec<String>) {
-    let mut compared = 0;
-    let mut faults = Vec::new();
+/// What the shares of a rollout came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Split {
+    /// How many steps were compared with their shares.
+    pub(crate) compared: usize,
+    /// Those that were off.
+    pub(crate) faults: Vec<String>,
+    /// Milliseconds from a decision that was written down until all proxies did it, of each that was seen to be in force.
+    pub(crate) in_force: Vec<u64>,
+}
+
+/// How steps of a rollout divided the visitors: from the time on at which all proxies are said to do what they were asked for.
+/// What they are asked for may be less than the step's share while there are few pods. `most` is the most that the version's
+/// pods may take, where nobody changes their number. From `undone` on, in milliseconds, nobody asks for the version any more:
+/// its pods leave, whoever leads then, and its visitors with them.
+pub(crate) fn split(steps: &[Step], version: u32, most: Option<Share>, undone: Option<u64>, seen: &Seen) -> Split {
+    let Split { mut compared, mut faults, mut in_force } = Split::default();
     for pair in steps.windows(2) {
-        let (began, share) = (pair[0].seen.millis() + IN_FORCE_MS, pair[0].to.min(most));
+        let written = pair[0].seen.millis();
+        let since = pair[0].in_force.map_or(written, Timestamp::millis);
+        if pair[0].in_force.is_some() && pair[0].to != Share::ZERO {
+            in_force.push(since.saturating_sub(written));
+        }
+        let began = since.max(written + IN_FORCE_MS);
+        // Of a share that changes within the step nobody could say what its visitors should be.
+        let [share] = *pair[0].asked else { continue };
+        if share > pair[0].to || most.is_some_and(|most| share != pair[0].to.min(most)) {
+            faults.push(format!("{share} was asked for at {}", pair[0].to));
+        }
         // A line is about the second before it.
         let end = pair[1].decided.millis().min(undone.unwrap_or(u64::MAX));
         let within = |at: &u64| *at >= began + 1_000 && *at <= end;
@@ -46,7 +62,7 @@ pub(crate) fn faults(
             faults.push(format!("{taken} of {all} visitors at {share}, from {began} to {end}: {came:?}"));
         }
     }
-    (compared, faults)
+    Split { compared, faults, in_force }
 }
 
 fn real(count: u64) -> f64 {
@@ -55,13 +71,12 @@ fn real(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_controller::engine::Timestamp;
-
     use super::*;
 
     fn step(second: u64, to: &str) -> Step {
         let decided = Timestamp::from_millis(second * 1_000);
-        Step { decided, seen: decided, to: to.parse().unwrap() }
+        let to = to.parse().unwrap();
+        Step { decided, seen: decided, to, asked: vec![to], in_force: Some(decided) }
     }
 
     /// So many visitors of version 2 among 100, each second.
@@ -73,20 +88,40 @@ mod tests {
     #[test]
     fn a_split_that_is_off_is_found() {
         let steps = [step(10, "20%"), step(20, "50%")];
-        for (taken, most, wrong) in [(20, "100%", 0), (19, "100%", 0), (10, "100%", 1), (30, "100%", 1), (10, "10%", 0)]
-        {
-            let (compared, faults) = faults(&steps, 2, most.parse().unwrap(), None, &seen(taken));
-            assert_eq!((compared, faults.len()), (1, wrong), "{taken} {most} {faults:?}");
+        for (taken, wrong) in [(20, 0), (19, 0), (10, 1), (30, 1)] {
+            let found = split(&steps, 2, None, None, &seen(taken));
+            assert_eq!((found.compared, found.faults.len(), found.in_force), (1, wrong, vec![0]), "{taken}");
         }
         for (undone, wrong) in [(20_000, 1), (14_000, 1), (13_000, 0), (5_000, 0)] {
-            assert_eq!(faults(&steps, 2, Share::ALL, Some(undone), &seen(0)).1.len(), wrong, "{undone}");
+            assert_eq!(split(&steps, 2, None, Some(undone), &seen(0)).faults.len(), wrong, "{undone}");
         }
-        // While the API server is away nothing is in force that is decided.
-        let steps = [Step { seen: Timestamp::from_millis(18_000), ..step(10, "20%") }, step(20, "50%")];
-        assert_eq!(faults(&steps, 2, Share::ALL, None, &seen(0)), (0, Vec::new()));
+        // While the API server is away nothing is in force that is decided, nor while a proxy has not heard of it.
+        let at = |second: u64| Timestamp::from_millis(second * 1_000);
+        for first in [Step { seen: at(18), ..step(10, "20%") }, Step { in_force: Some(at(20)), ..step(10, "20%") }] {
+            let found = split(&[first, step(20, "50%")], 2, None, None, &seen(0));
+            assert_eq!((found.compared, found.faults), (0, Vec::new()));
+        }
         // At 0% nobody may come.
         let steps = [step(10, "0%"), step(20, "50%")];
-        assert_eq!(faults(&steps, 2, Share::ALL, None, &seen(0)).1, Vec::<String>::new());
-        assert_eq!(faults(&steps, 2, Share::ALL, None, &seen(1)).1.len(), 1);
+        assert_eq!(split(&steps, 2, None, None, &seen(0)).faults, Vec::<String>::new());
+        assert_eq!(split(&steps, 2, None, None, &seen(1)).faults.len(), 1);
+    }
+
+    #[test]
+    fn what_the_proxies_are_asked_for_counts() {
+        let capped = |asked: &[&str]| {
+            let asked = asked.iter().map(|share| share.parse().unwrap()).collect();
+            [Step { asked, ..step(10, "20%") }, step(20, "50%")]
+        };
+        let found = |asked: &[&str], most: Option<&str>| {
+            let most = most.map(|most| most.parse().unwrap());
+            let Split { compared, faults, .. } = split(&capped(asked), 2, most, None, &seen(10));
+            (compared, faults.len())
+        };
+        assert_eq!(found(&["10%"], None), (1, 0), "few pods");
+        assert_eq!(found(&["10%"], Some("10%")), (1, 0));
+        assert_eq!(found(&["10%"], Some("50%")), (1, 1), "there are enough pods");
+        assert_eq!(found(&["30%"], None), (1, 2), "more than the step's");
+        assert_eq!(found(&["10%", "20%"], None), (0, 0), "it changes");
     }
 }
