@@ -1,7 +1,10 @@
 //! PURE. How a rollout stands, as conditions of its object.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use tidegate_config::Name;
 use tidegate_controller::engine::Phase;
 
@@ -15,8 +18,9 @@ use super::work::Work;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::{Site, Unreleasable};
-use crate::versions::Way;
+use crate::versions::{Held, TEMPLATE_HASH, Way, is_open, selected};
 use crate::webhook::unheld;
+use crate::world::World;
 
 /// How a rollout stands that is worked on.
 pub(super) fn standing(
@@ -89,11 +93,14 @@ pub(super) fn of_object(fault: Option<&Fault>) -> Vec<Known> {
 fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
     if moment.served.managed {
         let count = moment.served.targets.len();
-        let mut message = format!("Visitors come through {count} of our proxies.");
+        let (mut reason, mut message) = ("Managed", format!("Visitors come through {count} of our proxies."));
         if let Some(problem) = unheld(moment.world, asked, memory) {
             let _ = write!(message, " New pods are not held: {problem}.");
+        } else if let Some(told) = slipped(asked, memory, moment.world) {
+            reason = "PodsNotHeld";
+            let _ = write!(message, " {told}");
         }
-        return known(About::TrafficManaged, true, "Managed", message);
+        return known(About::TrafficManaged, true, reason, message);
     }
     let what_to_do = if asked.inject {
         "Its pods get one when they are created next: restart them once (kubectl rollout restart)."
@@ -106,6 +113,24 @@ fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
         asked.service
     );
     known(About::TrafficManaged, false, "NotManaged", message)
+}
+
+/// Pods of a version that is tried which no gate holds: the webhook fails open.
+fn slipped(asked: &Asked, memory: &Memory, world: &World) -> Option<String> {
+    memory.record.under_way().filter(|_| !asked.recreates())?;
+    let is_tried = |pod: &Arc<Pod>| {
+        let labels = [TEMPLATE_HASH, &asked.label].map(|label| pod.labels().get(label).map(String::as_str));
+        memory.record.tried().any(|status| labels.contains(&Some(status.canary.as_str())))
+    };
+    let stays = |pod: &&Arc<Pod>| pod.metadata.deletion_timestamp.is_none() && is_open(pod) == Held::Ungated;
+    let pods = selected(world, &asked.service);
+    let names: Vec<String> = pods.iter().filter(stays).filter(|pod| is_tried(pod)).map(|pod| pod.name_any()).collect();
+    let first = names.first()?;
+    Some(format!(
+        "Pods of the version that is tried are not held, {} of them, such as {first}: the webhook did not answer when they were \
+         created. They are ready whatever the share is; delete them, and others come that wait.",
+        names.len()
+    ))
 }
 
 fn of_rollout(memory: &Memory, unreleasable: Option<&Unreleasable>, held_after: Option<String>) -> Vec<Known> {

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use k8s_openapi::List;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use tidegate_cluster::rollout_object::{self, Rollout};
 use tidegate_config::{Name, Share};
@@ -240,7 +239,8 @@ impl Application {
         }
         let app = format!("app={}", self.kind.name);
         let pods = kubectl(&["-n", NAMESPACE, "get", "pods", "-l", &app, "-o", "json"], "").await?;
-        let pods: List<Pod> = serde_json::from_str(&pods)?;
+        let mut list: serde_json::Value = serde_json::from_str(&pods)?;
+        let pods: Vec<Pod> = serde_json::from_value(list["items"].take())?;
         let version = self.version.to_string();
         let is_new = |container: &Container| {
             let mut variables = container.env.iter().flatten();
@@ -252,7 +252,7 @@ impl Application {
             let bare = spec.readiness_gates.is_none() || self.stage.through == Through::Sidecar && !sidecar;
             bare && spec.containers.iter().any(is_new)
         };
-        Ok(pods.items.iter().filter(|pod| is_unheld(pod)).count())
+        Ok(pods.iter().filter(|pod| is_unheld(pod)).count())
     }
 
     fn outcome(&self, seconds: u64, undone: Option<u64>, unheld: usize) -> Result<Outcome, Fault> {

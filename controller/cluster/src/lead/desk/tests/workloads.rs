@@ -64,6 +64,20 @@ fn a_workload_of_its_own_waits_for_promotion_and_for_nothing_else() {
     }
 }
 
+/// The webhook fails open: what it missed is an ordinary pod, and somebody should know.
+#[test]
+fn a_pod_that_nobody_holds_is_told() {
+    let mut office = Office::of(deployed());
+    office.turn(at(0));
+    assert!(!office.says("TrafficManaged").contains("are not held"), "{}", office.says("TrafficManaged"));
+    add(&mut office.world, &pod("b-bb", 1, ", version: bb", "none"));
+    office.turn(at(1_000));
+    let told = "Pods of the version that is tried are not held, 1 of them, such as b-bb-1: the webhook did not answer";
+    assert!(office.says("TrafficManaged").contains(told), "{}", office.says("TrafficManaged"));
+    office.wishes(Verb::Abort, at(2_000));
+    assert!(!office.says("TrafficManaged").contains("are not held"), "it is over");
+}
+
 #[test]
 fn pods_of_a_workload_of_its_own_start_when_a_gate_has_succeeded() {
     let mut office = Office::of(deployed());
