@@ -232,27 +232,44 @@ impl Application {
     }
 
     /// How many pods of the newest version nobody holds: the webhook did not answer when they were created. They are ready
-    /// whatever its share is, and without a sidecar take visitors past it.
+    /// whatever its share is.
     async fn unheld(&self) -> Result<usize, Fault> {
         if self.kind.name == RECREATED {
             return Ok(0);
         }
-        let app = format!("app={}", self.kind.name);
-        let pods = kubectl(&["-n", NAMESPACE, "get", "pods", "-l", &app, "-o", "json"], "").await?;
-        let mut list: serde_json::Value = serde_json::from_str(&pods)?;
-        let pods: Vec<Pod> = serde_json::from_value(list["items"].take())?;
+        let pods = self.pods().await?;
         let version = self.version.to_string();
         let is_new = |container: &Container| {
             let mut variables = container.env.iter().flatten();
             variables.any(|it| it.name == "SHOP_VERSION" && it.value.as_ref() == Some(&version))
         };
-        let is_unheld = |pod: &Pod| {
-            let Some(spec) = &pod.spec else { return false };
-            let sidecar = spec.init_containers.iter().flatten().any(|it| it.name == "tidegate-proxy");
-            let bare = spec.readiness_gates.is_none() || self.stage.through == Through::Sidecar && !sidecar;
-            bare && spec.containers.iter().any(is_new)
+        let is_unheld = |pod: &&Pod| {
+            let spec = pod.spec.as_ref();
+            spec.is_some_and(|spec| spec.readiness_gates.is_none() && spec.containers.iter().any(is_new))
         };
-        Ok(pods.iter().filter(|pod| is_unheld(pod)).count())
+        Ok(pods.iter().filter(is_unheld).count())
+    }
+
+    async fn pods(&self) -> Result<Vec<Pod>, Fault> {
+        let app = format!("app={}", self.kind.name);
+        let pods = kubectl(&["-n", NAMESPACE, "get", "pods", "-l", &app, "-o", "json"], "").await?;
+        let mut list: serde_json::Value = serde_json::from_str(&pods)?;
+        Ok(serde_json::from_value(list["items"].take())?)
+    }
+
+    /// Restarts pods until all have the sidecar that they ask for. Those that the webhook missed take visitors past it, which their
+    /// owner is told.
+    async fn have_sidecars(&self, workload: &str, timeout: &str) -> Result<(), Fault> {
+        let has = |pod: &Pod| {
+            let containers = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+            pod.metadata.deletion_timestamp.is_some() || containers.into_iter().any(|it| it.name == "tidegate-proxy")
+        };
+        while self.stage.through == Through::Sidecar && !self.pods().await?.iter().all(has) {
+            say(format!("{} {}: pods have no sidecar, and are restarted", self.kind.name, self.version));
+            kubectl(&["-n", NAMESPACE, "rollout", "restart", workload], "").await?;
+            kubectl(&["-n", NAMESPACE, "rollout", "status", workload, timeout], "").await?;
+        }
+        Ok(())
     }
 
     fn outcome(&self, seconds: u64, undone: Option<u64>, unheld: usize) -> Result<Outcome, Fault> {
@@ -318,6 +335,7 @@ impl Application {
         let workload = self.stage.way.workload(self.kind.name, self.stable);
         let timeout = format!("--timeout={PATIENCE_S}s");
         kubectl(&["-n", NAMESPACE, "rollout", "status", &workload, &timeout], "").await?;
+        self.have_sidecars(&workload, &timeout).await?;
         self.stage.wait(self.kind.name, PATIENCE_S, |rollout| stable(rollout).is_some()).await?;
         // So that a look at the Service without a rollout lies between two of them.
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -46,11 +46,17 @@ pub(crate) fn split(steps: &[Step], version: u32, most: Option<Share>, undone: O
         // A line is about the second before it.
         let end = pair[1].decided.millis().min(undone.unwrap_or(u64::MAX));
         let within = |at: &u64| *at >= began + 1_000 && *at <= end;
+        let name = version.to_string();
         let mut came: BTreeMap<&str, u64> = BTreeMap::new();
-        for (name, count) in seen.seconds.iter().filter(|(at, _)| within(at)).flat_map(|(_, visitors)| visitors) {
-            *came.entry(name).or_default() += count;
+        let mut seconds: Vec<String> = Vec::new();
+        for visitors in seen.seconds.iter().filter(|(at, _)| within(at)).map(|(_, visitors)| visitors) {
+            for (name, count) in visitors {
+                *came.entry(name).or_default() += count;
+            }
+            let taken = visitors.get(&name).copied().unwrap_or_default();
+            seconds.push(format!("{taken}/{}", visitors.values().sum::<u64>()));
         }
-        let taken = came.get(version.to_string().as_str()).copied().unwrap_or_default();
+        let taken = came.get(name.as_str()).copied().unwrap_or_default();
         let all = came.values().sum();
         if all == 0 {
             continue;
@@ -59,7 +65,8 @@ pub(crate) fn split(steps: &[Step], version: u32, most: Option<Share>, undone: O
         let part = f64::from(share.ppm()) / 1e6;
         let (taken, all) = (real(taken), real(all));
         if (taken - all * part).abs() > DEVIATIONS * (all * part * (1.0 - part)).sqrt() + 1e-9 {
-            faults.push(format!("{taken} of {all} visitors at {share}, from {began} to {end}: {came:?}"));
+            let seconds = seconds.join(" ");
+            faults.push(format!("{taken} of {all} visitors at {share}, from {began} to {end}: {came:?}: {seconds}"));
         }
     }
     Split { compared, faults, in_force }
