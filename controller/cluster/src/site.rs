@@ -118,7 +118,8 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
         let share = if leaving(name) { part(usable, &discovery, name) } else { Share::ZERO };
         let endpoints = found.pods.iter().filter(|pod| usable.has(pod)).filter_map(|pod| address(pod, port));
         let endpoints = endpoints.map(Address::Ip).collect();
-        let revision = Some(found.revision.clone());
+        // Whoever restarts what is stable has changed nothing of what it is compared with.
+        let revision = Some(if *name == stable { found.made_from.clone() } else { found.revision.clone() });
         (name.clone(), Version { endpoints, share, revision, refuse: None })
     };
     let limited = if ask.ignores_capacity { &[] } else { tried.as_slice() };

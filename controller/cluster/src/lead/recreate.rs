@@ -60,7 +60,7 @@ fn gives_way(world: &World, asked: &Asked, version: &Name) -> Option<GivenWay> {
         Some(Size { kind, name: key.name, replicas })
     };
     let workloads = owners.into_iter().filter_map(replicas).collect();
-    Some(GivenWay { version: version.clone(), revision: found.revision.clone(), made: found.order, workloads })
+    Some(GivenWay { version: version.clone(), revision: found.made_from.clone(), made: found.order, workloads })
 }
 
 /// Whether a version has pods again, and its workloads are to keep them; or none of its workloads is there any more.

@@ -175,10 +175,11 @@ impl Kept for Job {
     }
 }
 
-/// Of what pods are made of, the labels tell which Services select them.
+/// Of what pods are made of, the labels tell which Services select them, and what stands for all of it tells an update.
 fn trim_template(template: &mut PodTemplateSpec) {
-    let labels = template.metadata.take().and_then(|metadata| metadata.labels);
-    *template = PodTemplateSpec { metadata: Some(ObjectMeta { labels, ..ObjectMeta::default() }), spec: None };
+    let mut stands = fingerprint(template);
+    stands.metadata.get_or_insert_default().labels = template.metadata.take().and_then(|metadata| metadata.labels);
+    *template = stands;
 }
 
 fn trim_node(node: &mut Node) {

@@ -51,7 +51,7 @@ pub struct Memory {
 pub struct GivenWay {
     /// The version.
     pub version: Name,
-    /// What was deployed under that name.
+    /// What was deployed under that name: what its workloads made pods from.
     pub revision: String,
     /// When its workload was made, in seconds since the Unix epoch.
     pub made: i64,

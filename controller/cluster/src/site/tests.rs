@@ -1,5 +1,6 @@
 //! What a Service looks like in and between updates.
 
+use tidegate_config::RolloutId;
 use tidegate_config::policy::Strategy;
 
 use super::*;
@@ -253,6 +254,52 @@ fn the_next_value_of_the_label_is_tried() {
     assert_eq!(told(&first), told(&site));
     let error = seen(&workloads((MADE, LATER)), None, &[]).unwrap_err();
     assert!(error.contains("several versions (A, B)") && error.contains("tidegate.dev/stable"), "{error}");
+}
+
+/// Whoever restarts the stable workload ends no rollout, and begins none again that is over; an update of it is another matter.
+#[test]
+fn a_restart_of_the_stable_workload_leaves_the_rollout_as_it_is() {
+    let identity = |text: &str| {
+        let site = seen(text, Some("A"), &[]).unwrap();
+        assert_eq!(site.service.canary, Some(name("B")));
+        RolloutId::of(&name("shop"), &site.service).unwrap()
+    };
+    let made_from = |workload: &str, metadata: &str| {
+        let before = deployment(workload, 2, 2, MADE);
+        let of = |text: &str| text.replace("{metadata: {labels: {app: shop}}}", metadata);
+        let after = of(&before);
+        assert_ne!(before, after);
+        move |text: &str| text.replace(&before, &after)
+    };
+    let before = workloads((MADE, MADE)).replace(&deployment("shop-b", 1, 1, MADE), &deployment("shop-b", 2, 2, MADE));
+    let annotated =
+        |annotation: &str| format!("{{metadata: {{labels: {{app: shop}}, annotations: {{{annotation}}}}}}}");
+    let restart = annotated("kubectl.kubernetes.io/restartedAt: '2026-01-03T00:00:00Z'");
+    let midway = replica_set("shop-a", "cc", 2, 1) + &pod("shop-a-cc", 0, ", version: A", "none");
+    let restarted = made_from("shop-a", &restart)(&before) + &midway;
+    assert_eq!(identity(&restarted), identity(&before));
+    let over = restarted.replace(&pod("shop-a-aa", 0, ", version: A", "none"), "");
+    let over = over.replace(&pod("shop-a-aa", 1, ", version: A", "none"), "");
+    assert_eq!(identity(&over), identity(&before), "once all pods are new");
+    let updated = made_from("shop-a", &annotated("config: '2'"))(&before) + &midway;
+    assert_ne!(identity(&updated), identity(&before));
+    let again = before.clone() + &replica_set("shop-b", "dd", 2, 1) + &pod("shop-b-dd", 0, ", version: B", "shut");
+    let again = again.replace(&pod("shop-b-bb", 0, ", version: B", "shut"), "");
+    assert_ne!(identity(&again), identity(&before), "whoever restarts what is tried has it tried again");
+    let sets = |text: &str| {
+        let set = |text: String, hash: &str| {
+            let owner = |kind, name: &str| format!("kind: {kind}, name: {name}, uid");
+            let owned = text.replace(&owner("ReplicaSet", &format!("shop-a-{hash}")), &owner("StatefulSet", "shop-a"));
+            owned.replace(
+                &format!("pod-template-hash: {hash}, version: A"),
+                &format!("controller-revision-hash: {hash}, version: A"),
+            )
+        };
+        let text =
+            text.replace("kind: Deployment\nmetadata: {name: shop-a,", "kind: StatefulSet\nmetadata: {name: shop-a,");
+        set(set(text, "aa"), "cc")
+    };
+    assert_eq!(identity(&sets(&restarted)), identity(&sets(&before)), "of a StatefulSet");
 }
 
 #[test]

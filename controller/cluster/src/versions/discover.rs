@@ -11,6 +11,7 @@ use tidegate_config::Name;
 
 use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unknown, is_unscheduled, owner};
 use super::port::takeovers;
+use super::template::made_from;
 use crate::catalog::service_of;
 use crate::rollout_object::GivenWay;
 use crate::world::{Key, List, Objects, World};
@@ -38,6 +39,9 @@ pub struct Discovery {
 pub struct Found {
     /// What is deployed under the name: it changes when the same name gets other pods.
     pub revision: String,
+    /// The same by what its workloads make pods from, which changes with an update and not when pods are restarted. Of one
+    /// Deployment that is updated in place it is the revision.
+    pub made_from: String,
     /// When its workload was made, in seconds since the Unix epoch, or its number among the revisions of a Deployment: the
     /// greater, the newer.
     pub order: i64,
@@ -101,7 +105,7 @@ pub fn discover(
         let mut discovery = labelled(world, service, label)?;
         // What its last pods were, whatever comes under its name meanwhile: it is what would come back.
         let found = discovery.versions.entry(version.clone()).or_default();
-        (found.revision, found.order) = (revision.clone(), *made);
+        (found.revision, found.made_from, found.order) = (revision.clone(), revision.clone(), *made);
         return Ok(discovery);
     }
     let owned = pods(world, service)?;
@@ -211,6 +215,7 @@ fn revisions(world: &World, deployment: &Key, owned: Owned) -> BTreeMap<Name, Fo
             && let Ok(name) = revision.parse::<Name>()
         {
             let found = versions.entry(name).or_default();
+            found.made_from.clone_from(&revision);
             found.revision = revision;
             found.pods.push(pod);
         }
@@ -222,6 +227,7 @@ fn revisions(world: &World, deployment: &Key, owned: Owned) -> BTreeMap<Name, Fo
         if wanted || versions.contains_key(&name) {
             let found = versions.entry(name).or_default();
             hash.clone_into(&mut found.revision);
+            hash.clone_into(&mut found.made_from);
             found.order = revision_number(&set);
         }
     }
@@ -231,7 +237,7 @@ fn revisions(world: &World, deployment: &Key, owned: Owned) -> BTreeMap<Name, Fo
 fn by_label(world: &World, owned: Owned, label: &str) -> Result<BTreeMap<Name, Found>, Undiscovered> {
     let mut versions: BTreeMap<Name, Found> = BTreeMap::new();
     // Of pods that stay, and of those that are being ended.
-    let mut revisions: BTreeMap<Name, [BTreeSet<String>; 2]> = BTreeMap::new();
+    let mut owners: BTreeMap<Name, [BTreeSet<Owner>; 2]> = BTreeMap::new();
     for (pod, owner) in owned {
         let key = Key::of(&*pod);
         let value = pod.metadata.labels.as_ref().and_then(|labels| labels.get(label));
@@ -242,16 +248,23 @@ fn by_label(world: &World, owned: Owned, label: &str) -> Result<BTreeMap<Name, F
         if let Some(owner) = owner {
             found.order = found.order.max(made(world, &owner, &pod));
             let leaves = usize::from(pod.metadata.deletion_timestamp.is_some());
-            revisions.entry(name).or_default()[leaves].insert(owner.revision);
+            owners.entry(name).or_default()[leaves].insert(owner);
         }
         found.pods.push(pod);
     }
-    for (name, [stay, leave]) in revisions {
+    for (name, [stay, leave]) in owners {
         if let Some(found) = versions.get_mut(&name) {
-            found.revision = Vec::from_iter(if stay.is_empty() { leave } else { stay }).join("+");
+            let owners = if stay.is_empty() { leave } else { stay };
+            found.revision = joined(owners.iter().map(|owner| owner.revision.clone()));
+            found.made_from = joined(owners.iter().map(|owner| made_from(world, owner)));
         }
     }
     Ok(versions)
+}
+
+fn joined(all: impl Iterator<Item = String>) -> String {
+    let each: BTreeSet<String> = all.collect();
+    Vec::from_iter(each).join("+")
 }
 
 /// When the workload behind a pod was made.

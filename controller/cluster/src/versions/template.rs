@@ -8,7 +8,8 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::pods::TEMPLATE_HASH;
+use super::pods::{Owner, TEMPLATE_HASH};
+use crate::world::World;
 
 /// What `kubectl rollout restart` writes into a template.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -30,11 +31,32 @@ fn template(set: &ReplicaSet) -> Option<&PodTemplateSpec> {
 /// A template that stands for another one where only `is_restart_of` is asked: two are the same if those are that they
 /// stand for. Templates of all revisions of all Deployments of a cluster would be most of what is kept of it.
 pub(crate) fn fingerprint(template: &PodTemplateSpec) -> PodTemplateSpec {
-    let text = serde_json::to_vec(&bare(template)).unwrap_or_default();
-    let digest = ring::digest::digest(&ring::digest::SHA256, &text);
-    let annotations = BTreeMap::from([(FINGERPRINT.to_owned(), URL_SAFE_NO_PAD.encode(digest))]);
+    let annotations = BTreeMap::from([(FINGERPRINT.to_owned(), digest(template))]);
     let metadata = ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() };
     PodTemplateSpec { metadata: Some(metadata), spec: None }
+}
+
+/// What a workload makes its pods from, as a text that a restart leaves as it is; where that is not known, the revision of the
+/// pod that was asked about.
+pub(crate) fn made_from(world: &World, owner: &Owner) -> String {
+    let deployment = || Some(&world.deployments.get(&owner.key)?.spec.as_ref()?.template);
+    let stateful_set = || Some(&world.stateful_sets.get(&owner.key)?.spec.as_ref()?.template);
+    let template = match owner.kind.as_str() {
+        "Deployment" => deployment(),
+        "StatefulSet" => stateful_set(),
+        _ => None,
+    };
+    template.map_or_else(|| owner.revision.clone(), digest)
+}
+
+/// The same for all templates that differ in the time of a restart only, and for what stands for them.
+fn digest(template: &PodTemplateSpec) -> String {
+    let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+    if let Some(known) = annotations.and_then(|annotations| annotations.get(FINGERPRINT)) {
+        return known.clone();
+    }
+    let text = serde_json::to_vec(&bare(template)).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, &text))
 }
 
 fn bare(template: &PodTemplateSpec) -> PodTemplateSpec {

