@@ -78,6 +78,7 @@ impl Lines {
     async fn follow(mut self, mut changes: Watch) -> Result<Exit, CommandError> {
         let mut known: Vec<Row> = Vec::new();
         let mut begun = false;
+        self.table.expect(&Row::longest(self.columns));
         loop {
             match changes.next().await? {
                 Change::There(object) => {

@@ -121,6 +121,16 @@ impl Row {
         heads.into_iter().map(str::to_owned).collect()
     }
 
+    /// The longest cells of those whose length does not depend on names.
+    pub(crate) fn longest(columns: Columns) -> Vec<String> {
+        // A revision is a hash of ten characters; an age, as kubectl writes it, has six.
+        let mut cells = vec!["", "", "Progressing", "99.99%", "10/10", "5c699f97cf", "5c699f97cf", "10m10s"];
+        if columns.namespace {
+            cells.insert(0, "");
+        }
+        cells.into_iter().map(str::to_owned).collect()
+    }
+
     /// The cells below them.
     pub(crate) fn cells(&self, columns: Columns, now: Timestamp) -> Vec<String> {
         let strategy = self.strategy.map(|strategy| match strategy {

@@ -9,6 +9,7 @@ const GAP: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     widths: Vec<usize>,
+    begun: bool,
 }
 
 /// Colours a cell by what it says.
@@ -17,16 +18,22 @@ pub(crate) type Paint = fn(&str) -> Option<&'static str>;
 impl Table {
     /// Whether there is no line yet.
     pub(crate) fn is_empty(&self) -> bool {
-        self.widths.is_empty()
+        !self.begun
+    }
+
+    /// Makes the columns wide enough for a row that may come, so that it stands below those that come before.
+    pub(crate) fn expect(&mut self, row: &[String]) {
+        self.widths.resize(self.widths.len().max(row.len()), 0);
+        for (width, cell) in self.widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
     }
 
     /// Lines for rows. The last column is as long as its text. `paint` gives a cell the number of a colour.
     pub(crate) fn lines(&mut self, rows: &[Vec<String>], paint: Option<Paint>) -> String {
+        self.begun = true;
         for row in rows {
-            self.widths.resize(self.widths.len().max(row.len()), 0);
-            for (width, cell) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
+            self.expect(row);
         }
         let mut text = String::new();
         for row in rows {
@@ -63,6 +70,15 @@ mod tests {
         let first = table.lines(&rows(&[&["NAME", "PHASE"], &["shop", "Idle"], &["größer", ""]]), None);
         assert_eq!(first, "NAME     PHASE\nshop     Idle\ngrößer\n");
         assert_eq!(table.lines(&rows(&[&["a", "Idle"]]), None), "a        Idle\n");
+    }
+
+    #[test]
+    fn a_longer_row_that_was_expected_stands_below_the_others() {
+        let mut table = Table::default();
+        table.expect(&rows(&[&["", "Progressing", ""]])[0]);
+        assert!(table.is_empty());
+        assert_eq!(table.lines(&rows(&[&["shop", "Idle", "-"]]), None), "shop   Idle          -\n");
+        assert_eq!(table.lines(&rows(&[&["shop", "Progressing", "1%"]]), None), "shop   Progressing   1%\n");
     }
 
     #[test]

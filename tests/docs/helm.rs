@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tidegate_inject::Resources;
 
 use super::markdown::{rows, span, text};
 
@@ -25,6 +26,15 @@ fn leaves(values: &Value, schema: &Value, path: &str, found: &mut BTreeMap<Strin
         }
         _ => assert!(found.insert(path.to_owned(), values.clone()).is_none(), "{path} is there twice"),
     }
+}
+
+/// The chart says what the controller would take without it.
+#[test]
+fn sidecars_are_as_large_as_the_controller_makes_them() {
+    let sidecar = &yaml(&format!("{CHART}/values.yaml"))["sidecar"];
+    let said = |name: &str| sidecar[name].as_str().unwrap().to_owned();
+    let [cpu, memory] = [Resources::CPU, Resources::MEMORY].map(|(request, limit)| (request.into(), limit.into()));
+    assert_eq!([(said("cpu"), said("cpuLimit")), (said("memory"), said("memoryLimit"))], [cpu, memory]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::work::Work;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::{Site, Unreleasable};
-use crate::versions::{Held, TEMPLATE_HASH, Way, is_open, selected};
+use crate::versions::{Held, TEMPLATE_HASH, Way, is_open, selected, takeovers};
 use crate::webhook::unheld;
 use crate::world::World;
 
@@ -100,6 +100,11 @@ fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
             reason = "PodsNotHeld";
             let _ = write!(message, " {told}");
         }
+        if asked.inject && lacks_sidecars(asked, moment.world) {
+            reason = if reason == "Managed" { "SidecarsMissing" } else { reason };
+            message += " Some of its pods have no sidecar, which it asks for: whoever comes to them by the Service passes us by. \
+                        Restart them once (kubectl rollout restart), unless Events of the pods say why they can have none.";
+        }
         return known(About::TrafficManaged, true, reason, message);
     }
     let what_to_do = if asked.inject {
@@ -113,6 +118,12 @@ fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
         asked.service
     );
     known(About::TrafficManaged, false, "NotManaged", message)
+}
+
+/// Whether pods of a Service have no sidecar, though it has other ways to pass us. Not how many: that changes with every pod.
+fn lacks_sidecars(asked: &Asked, world: &World) -> bool {
+    let stays = |pod: &Arc<Pod>| pod.metadata.deletion_timestamp.is_none();
+    selected(world, &asked.service).iter().any(|pod| stays(pod) && takeovers(pod).is_none())
 }
 
 /// Pods of a version that is tried which no gate holds: the webhook fails open.

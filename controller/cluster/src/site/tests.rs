@@ -288,8 +288,8 @@ fn a_restart_of_the_stable_workload_leaves_the_rollout_as_it_is() {
     assert_ne!(identity(&again), identity(&before), "whoever restarts what is tried has it tried again");
     let sets = |text: &str| {
         let set = |text: String, hash: &str| {
-            let owner = |kind, name: &str| format!("kind: {kind}, name: {name}, uid");
-            let owned = text.replace(&owner("ReplicaSet", &format!("shop-a-{hash}")), &owner("StatefulSet", "shop-a"));
+            let by = |kind, name: &str| format!("kind: {kind}, name: {name}, uid");
+            let owned = text.replace(&by("ReplicaSet", &format!("shop-a-{hash}")), &by("StatefulSet", "shop-a"));
             owned.replace(
                 &format!("pod-template-hash: {hash}, version: A"),
                 &format!("controller-revision-hash: {hash}, version: A"),

@@ -53,6 +53,16 @@ capabilities: {drop: [ALL]}
 - name: TIDEGATE_GATEWAY_DEFAULTS
   value: {{ toJson $texts | quote }}
 {{- end }}
+{{- with .Values.sidecar }}
+- name: TIDEGATE_SIDECAR_CPU_REQUEST
+  value: {{ .cpu | quote }}
+- name: TIDEGATE_SIDECAR_CPU_LIMIT
+  value: {{ .cpuLimit | quote }}
+- name: TIDEGATE_SIDECAR_MEMORY_REQUEST
+  value: {{ .memory | quote }}
+- name: TIDEGATE_SIDECAR_MEMORY_LIMIT
+  value: {{ .memoryLimit | quote }}
+{{- end }}
 {{- with .Values.serviceRanges }}
 - name: TIDEGATE_SERVICE_RANGES
   value: {{ join "," . | quote }}

@@ -78,6 +78,29 @@ fn a_pod_that_nobody_holds_is_told() {
     assert!(!office.says("TrafficManaged").contains("are not held"), "it is over");
 }
 
+/// Behind a Gateway all seems well, though who comes by the Service is not divided.
+#[test]
+fn a_service_that_asks_for_sidecars_is_told_that_its_pods_have_none() {
+    let told = "have no sidecar";
+    let mut office = Office::of(deployed());
+    office.turn(at(0));
+    assert!(!office.says("TrafficManaged").contains(told), "it asks for none");
+    Arc::make_mut(office.stored.asked.as_mut().unwrap()).inject = true;
+    office.desk = Desk::new("me");
+    office.desk.take(&[Arc::new(office.stored.clone())], at(500));
+    office.turn(at(1_000));
+    assert!(office.says("TrafficManaged").contains(told), "{}", office.says("TrafficManaged"));
+    let sidecar = "spec: {initContainers: [{name: tidegate-proxy}], ";
+    let taken = "namespace: default, annotations: {tidegate.dev/ports: 'http:15000:8080'},";
+    for (set, version, gate) in [("a-aa", "aa", "none"), ("b-bb", "bb", "shut")] {
+        let pod = pod(set, 0, &format!(", version: {version}"), gate);
+        let pod = pod.replacen("spec: {", sidecar, 1).replacen("namespace: default,", taken, 1);
+        add(&mut office.world, &pod);
+    }
+    office.turn(at(2_000));
+    assert!(!office.says("TrafficManaged").contains(told), "{}", office.says("TrafficManaged"));
+}
+
 #[test]
 fn pods_of_a_workload_of_its_own_start_when_a_gate_has_succeeded() {
     let mut office = Office::of(deployed());
