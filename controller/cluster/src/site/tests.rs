@@ -110,6 +110,8 @@ fn a_restart_is_the_stable_version_once_more() {
     );
     assert!(site.service.rollout.is_none());
     assert_eq!(seen(&updating("shop:2"), Some("aa"), &[]).unwrap().service.canary, Some(name("bb")));
+    let own = updating("shop:2").replace("annotations: {kubectl", "annotations: {fingerprint: mine, kubectl");
+    assert_eq!(seen(&own, Some("aa"), &[]).unwrap().service.canary, Some(name("bb")), "an update, whatever they share");
 }
 
 #[test]
@@ -283,6 +285,11 @@ fn a_restart_of_the_stable_workload_leaves_the_rollout_as_it_is() {
     assert_eq!(identity(&over), identity(&before), "once all pods are new");
     let updated = made_from("shop-a", &annotated("config: '2'"))(&before) + &midway;
     assert_ne!(identity(&updated), identity(&before));
+    let own = |image: &str| {
+        let metadata = "metadata: {labels: {app: shop}, annotations: {fingerprint: mine}}";
+        made_from("shop-a", &format!("{{{metadata}, spec: {{containers: [{{name: a, image: '{image}'}}]}}}}"))(&before)
+    };
+    assert_ne!(identity(&own("shop:1")), identity(&own("shop:2")), "whatever people call their annotations");
     let again = before.clone() + &replica_set("shop-b", "dd", 2, 1) + &pod("shop-b-dd", 0, ", version: B", "shut");
     let again = again.replace(&pod("shop-b-bb", 0, ", version: B", "shut"), "");
     assert_ne!(identity(&again), identity(&before), "whoever restarts what is tried has it tried again");

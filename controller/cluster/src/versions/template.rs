@@ -28,10 +28,12 @@ fn template(set: &ReplicaSet) -> Option<&PodTemplateSpec> {
     set.spec.as_ref()?.template.as_ref()
 }
 
-/// A template that stands for another one where only `is_restart_of` is asked: two are the same if those are that they
-/// stand for. Templates of all revisions of all Deployments of a cluster would be most of what is kept of it.
+/// A template that stands for another one: two are the same if those that they stand for differ in the time of a restart only.
+/// Templates of all revisions of all Deployments of a cluster would be most of what is kept of it.
 pub(crate) fn fingerprint(template: &PodTemplateSpec) -> PodTemplateSpec {
-    let annotations = BTreeMap::from([(FINGERPRINT.to_owned(), digest(template))]);
+    let text = serde_json::to_vec(&bare(template)).unwrap_or_default();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &text);
+    let annotations = BTreeMap::from([(FINGERPRINT.to_owned(), URL_SAFE_NO_PAD.encode(digest))]);
     let metadata = ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() };
     PodTemplateSpec { metadata: Some(metadata), spec: None }
 }
@@ -41,22 +43,14 @@ pub(crate) fn fingerprint(template: &PodTemplateSpec) -> PodTemplateSpec {
 pub(crate) fn made_from(world: &World, owner: &Owner) -> String {
     let deployment = || Some(&world.deployments.get(&owner.key)?.spec.as_ref()?.template);
     let stateful_set = || Some(&world.stateful_sets.get(&owner.key)?.spec.as_ref()?.template);
-    let template = match owner.kind.as_str() {
+    let kept = match owner.kind.as_str() {
         "Deployment" => deployment(),
         "StatefulSet" => stateful_set(),
         _ => None,
     };
-    template.map_or_else(|| owner.revision.clone(), digest)
-}
-
-/// The same for all templates that differ in the time of a restart only, and for what stands for them.
-fn digest(template: &PodTemplateSpec) -> String {
-    let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
-    if let Some(known) = annotations.and_then(|annotations| annotations.get(FINGERPRINT)) {
-        return known.clone();
-    }
-    let text = serde_json::to_vec(&bare(template)).unwrap_or_default();
-    URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, &text))
+    // What is kept of a workload has no annotations but this one.
+    let annotations = kept.and_then(|template| template.metadata.as_ref()?.annotations.as_ref());
+    annotations.and_then(|annotations| annotations.get(FINGERPRINT)).unwrap_or(&owner.revision).clone()
 }
 
 fn bare(template: &PodTemplateSpec) -> PodTemplateSpec {

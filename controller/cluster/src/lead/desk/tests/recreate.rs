@@ -95,11 +95,12 @@ fn the_old_version_goes_before_the_new_one_starts_and_is_replaced_when_that_is_t
     let mut office = recreating();
     assert!(starts(&office).is_empty());
     office = office.switched();
-    let known = office.given_way().unwrap();
+    let kept = office.world.deployments.get(&Key::new("default", "a")).unwrap().spec.as_ref().unwrap();
+    let stands = kept.template.metadata.as_ref().unwrap().annotations.as_ref().unwrap();
     let expected = GivenWay {
         version: name("aa"),
-        revision: known.revision,
-        made: known.made,
+        revision: stands["fingerprint"].clone(),
+        made: office.given_way().unwrap().made,
         workloads: vec![Size { kind: "Deployment".into(), name: "a".into(), replicas: 1 }],
     };
     assert_eq!(office.given_way(), Some(expected), "what it had is written down before anything is scaled");
