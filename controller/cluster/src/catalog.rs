@@ -16,7 +16,7 @@ use tidegate_controller::service_record::ServiceRecord;
 use crate::lead::Asked;
 use crate::rollout_object::Memory;
 use crate::site::{Ask, site};
-use crate::versions::{Held, Usable, address, is_open, is_ready, selected, service_port};
+use crate::versions::{Held, Usable, address, is_open, is_ready, selected, service_port, stays};
 use crate::world::{Key, List, World};
 
 pub use entries::{Entries, Found};
@@ -154,7 +154,7 @@ impl<'a> Catalog<'a> {
             return stable.endpoints.clone();
         }
         let pods = selected(self.world, key);
-        let ready = pods.iter().filter(|pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none());
+        let ready = pods.iter().filter(|pod| is_ready(pod) && stays(pod));
         let ready: Vec<Address> = ready.filter_map(|pod| address(pod, port)).map(Address::Ip).collect();
         if ready.is_empty() { self.unheard(key, port) } else { ready }
     }

@@ -13,7 +13,7 @@ use tidegate_controller::service_record::ServiceRecord;
 
 use crate::rollout_object::GivenWay;
 use crate::versions::{
-    Discovery, Found, Roles, Unclear, Undiscovered, Usable, Way, address, discover, roles, service_port,
+    Discovery, Found, Roles, Unclear, Undiscovered, Usable, Way, address, discover, roles, service_port, stays,
 };
 use crate::world::{Key, World};
 use valve::Valve;
@@ -126,8 +126,8 @@ pub fn site(world: &World, ask: &Ask<'_>, remembered: Option<&Name>, trusted: &[
     let capacity = capacity(usable, &discovery, ask.policy.strategy, limited, &stable);
     let Valve { to_open, to_shut } = valve::of(world, usable, &discovery, ask.opens, promoted);
     let versions = discovery.versions.iter().map(version).chain(gone).collect();
-    let stays = |found: &Found| found.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none());
-    let left = discovery.versions.iter().filter(|(_, found)| stays(found)).map(|(name, _)| name.clone()).collect();
+    let remains = |found: &Found| found.pods.iter().any(|pod| stays(pod));
+    let left = discovery.versions.iter().filter(|(_, found)| remains(found)).map(|(name, _)| name.clone()).collect();
     let rollout = (!tried.is_empty()).then(|| ask.policy.clone());
     let (visitor, park) = (ask.visitor.clone(), ask.park);
     let (canary, canaries) = if tried.len() == 1 { (tried.into_iter().next(), Vec::new()) } else { (None, tried) };

@@ -16,7 +16,7 @@ use super::object::Object;
 use super::recreate;
 use super::served::Served;
 use crate::site::{Site, site};
-use crate::versions::{Held, Way, is_open, is_unscheduled, owner, selected};
+use crate::versions::{Held, Way, is_open, is_unscheduled, owner, selected, stays};
 use crate::world::{Key, World};
 
 /// A gate, and what it is to be.
@@ -69,12 +69,12 @@ pub fn gating(world: &World, objects: &[Arc<Object>], served: &BTreeMap<Name, Se
     for (key, pod) in held.iter().filter(|(key, pod)| is_open(pod) == Held::Shut && !to_open.contains(key)) {
         if claimed.contains(key) {
             gating.held.push(pod.clone());
-        } else if pod.metadata.deletion_timestamp.is_none() {
+        } else if stays(pod) {
             gating.changes.push(Change { pod: pod.clone(), gate: Gate::Open });
         }
     }
     let late = held.iter().filter(|(key, pod)| is_unscheduled(pod) && !asleep.contains(key));
-    gating.starts = late.map(|(_, pod)| pod.clone()).filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
+    gating.starts = late.map(|(_, pod)| pod.clone()).filter(|pod| stays(pod)).collect();
     gating
 }
 

@@ -15,7 +15,7 @@ use super::scale::can_scale;
 use super::work::Work;
 use crate::rollout_object::{GivenWay, Memory, Size};
 use crate::site::Site;
-use crate::versions::{Owner, Way, is_unscheduled, labelled, owner, selected, takeovers};
+use crate::versions::{Owner, Way, is_unscheduled, labelled, owner, selected, stays, takeovers};
 use crate::world::{Key, World};
 
 /// Which version is to run now.
@@ -146,10 +146,6 @@ fn pods(world: &World, asked: &Asked) -> Arc<Vec<Arc<Pod>>> {
 
 fn is_of(asked: &Asked, version: &Name, pod: &Pod) -> bool {
     pod.labels().get(&asked.label).map(String::as_str) == Some(version.as_str())
-}
-
-fn stays(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none()
 }
 
 /// The replicas that are asked for; `None` where there is no such workload.

@@ -11,7 +11,7 @@ use tidegate_controller::engine::Phase;
 use super::object::Asked;
 use super::scale::can_scale;
 use crate::rollout_object::Memory;
-use crate::versions::{Owner, deployment_of, owner, selected};
+use crate::versions::{Owner, deployment_of, owner, selected, stays};
 use crate::world::World;
 
 /// The workloads of a version that was replaced.
@@ -48,7 +48,7 @@ fn running(world: &World, asked: &Asked, versions: &[&Name]) -> BTreeSet<Owner> 
         versions.iter().any(|version| label == Some(version.as_str()))
     };
     let owned = |of_it: bool| {
-        let found = pods.iter().filter(move |pod| is_of(pod) == of_it && pod.metadata.deletion_timestamp.is_none());
+        let found = pods.iter().filter(move |pod| is_of(pod) == of_it && stays(pod));
         found.filter_map(|pod| owner(world, pod)).map(|owner| Owner { revision: String::new(), ..owner })
     };
     let others: BTreeSet<Owner> = owned(false).collect();

@@ -18,7 +18,7 @@ use super::work::Work;
 use crate::rollout_object::conditions::{About, Known};
 use crate::rollout_object::{GateState, GateStatus, Memory, word};
 use crate::site::{Site, Unreleasable};
-use crate::versions::{Held, TEMPLATE_HASH, Way, is_open, selected, takeovers};
+use crate::versions::{Held, TEMPLATE_HASH, Way, is_open, selected, stays, takeovers};
 use crate::webhook::unheld;
 use crate::world::World;
 
@@ -94,16 +94,16 @@ fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
     if moment.served.managed {
         let count = moment.served.targets.len();
         let (mut reason, mut message) = ("Managed", format!("Visitors come through {count} of our proxies."));
+        if asked.inject && lacks_sidecars(asked, moment.world) {
+            reason = "SidecarsMissing";
+            message += " Some of its pods have no sidecar, which it asks for: whoever comes to them by the Service passes us by. \
+                        Restart them once (kubectl rollout restart), unless an Event SidecarNotInjected says why they can have none.";
+        }
         if let Some(problem) = unheld(moment.world, asked, memory) {
             let _ = write!(message, " New pods are not held: {problem}.");
         } else if let Some(told) = slipped(asked, memory, moment.world) {
             reason = "PodsNotHeld";
             let _ = write!(message, " {told}");
-        }
-        if asked.inject && lacks_sidecars(asked, moment.world) {
-            reason = if reason == "Managed" { "SidecarsMissing" } else { reason };
-            message += " Some of its pods have no sidecar, which it asks for: whoever comes to them by the Service passes us by. \
-                        Restart them once (kubectl rollout restart), unless Events of the pods say why they can have none.";
         }
         return known(About::TrafficManaged, true, reason, message);
     }
@@ -122,7 +122,6 @@ fn traffic(asked: &Asked, memory: &Memory, moment: &Moment<'_>) -> Known {
 
 /// Whether pods of a Service have no sidecar, though it has other ways to pass us. Not how many: that changes with every pod.
 fn lacks_sidecars(asked: &Asked, world: &World) -> bool {
-    let stays = |pod: &Arc<Pod>| pod.metadata.deletion_timestamp.is_none();
     selected(world, &asked.service).iter().any(|pod| stays(pod) && takeovers(pod).is_none())
 }
 
@@ -133,9 +132,10 @@ fn slipped(asked: &Asked, memory: &Memory, world: &World) -> Option<String> {
         let labels = [TEMPLATE_HASH, &asked.label].map(|label| pod.labels().get(label).map(String::as_str));
         memory.record.tried().any(|status| labels.contains(&Some(status.canary.as_str())))
     };
-    let stays = |pod: &&Arc<Pod>| pod.metadata.deletion_timestamp.is_none() && is_open(pod) == Held::Ungated;
+    let slipped = |pod: &&Arc<Pod>| stays(pod) && is_open(pod) == Held::Ungated;
     let pods = selected(world, &asked.service);
-    let names: Vec<String> = pods.iter().filter(stays).filter(|pod| is_tried(pod)).map(|pod| pod.name_any()).collect();
+    let names: Vec<String> =
+        pods.iter().filter(slipped).filter(|pod| is_tried(pod)).map(|pod| pod.name_any()).collect();
     let first = names.first()?;
     Some(format!(
         "Pods of the version that is tried are not held, {} of them, such as {first}: the webhook did not answer when they were \

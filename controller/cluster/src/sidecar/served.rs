@@ -11,7 +11,7 @@ use tidegate_inject::ADMIN_PORT;
 
 use crate::lead::{Asked, Served};
 use crate::rollout_object::Memory;
-use crate::versions::{ip, is_ready, owner, selected, service_port, takeovers};
+use crate::versions::{ip, is_ready, owner, selected, service_port, stays, takeovers};
 use crate::world::World;
 
 /// Adds what sidecars serve: a Service's traffic passes us where all pods of its stable version have one that has taken over
@@ -29,7 +29,6 @@ pub fn served<'a>(
             continue;
         }
         let stable = memory.and_then(|memory| memory.stable.as_ref());
-        let stays = |pod: &Arc<Pod>| pod.metadata.deletion_timestamp.is_none();
         let mut first: Vec<_> = pods.iter().filter(|pod| stays(pod) && is_of(world, asked, pod, stable)).collect();
         let behind = first.len();
         first.retain(|pod| has(pod));

@@ -9,7 +9,9 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use tidegate_config::Name;
 
-use super::pods::{Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unknown, is_unscheduled, owner};
+use super::pods::{
+    Held, Owner, TEMPLATE_HASH, controller_of, is_of_gate, is_open, is_unknown, is_unscheduled, owner, stays,
+};
 use super::port::takeovers;
 use super::template::made_from;
 use crate::catalog::service_of;
@@ -136,7 +138,6 @@ fn pods(world: &World, service: &Key) -> Result<Owned, Undiscovered> {
     }
     let all = selected(world, service);
     let owned = all.iter().map(|pod| (Arc::clone(pod), owner(world, pod)));
-    let stays = |pod: &Pod| pod.metadata.deletion_timestamp.is_none();
     let is_unknown = |owner: &Owner| is_unknown(world, owner);
     let owned: Owned = owned.filter(|(pod, owner)| !(stays(pod) && owner.as_ref().is_some_and(is_unknown))).collect();
     match all.first().filter(|_| owned.is_empty()) {
@@ -247,7 +248,7 @@ fn by_label(world: &World, owned: Owned, label: &str) -> Result<BTreeMap<Name, F
         let found = versions.entry(name.clone()).or_default();
         if let Some(owner) = owner {
             found.order = found.order.max(made(world, &owner, &pod));
-            let leaves = usize::from(pod.metadata.deletion_timestamp.is_some());
+            let leaves = usize::from(!stays(&pod));
             owners.entry(name).or_default()[leaves].insert(owner);
         }
         found.pods.push(pod);

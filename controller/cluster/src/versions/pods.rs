@@ -100,7 +100,7 @@ impl<'a> Usable<'a> {
 fn serves(pod: &Pod) -> bool {
     let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
     let mut others = gates.filter(|gate| gate.condition_type != GATE);
-    pod.metadata.deletion_timestamp.is_none()
+    stays(pod)
         && pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some())
         && is_true(pod, "ContainersReady")
         && others.all(|gate| is_true(pod, &gate.condition_type))
@@ -115,6 +115,11 @@ fn is_heard_of(world: &World, pod: &Pod) -> bool {
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
     let node = node.and_then(|name| world.nodes.get(&Key::new("", name.clone())));
     node.is_none_or(|node| ready(node))
+}
+
+/// Whether a pod is not being ended.
+pub(crate) fn stays(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
 }
 
 /// Whether our gate holds a pod.
